@@ -1,0 +1,40 @@
+# Everything a person or the continuous integration runs. `make demo` and `make test` need only
+# Python >= 3.11, pip and gcc: they build .venv on first use and reuse it afterwards.
+PYTHON ?= python3
+# The torch build of the reference machine. Pip picks the CPU or CUDA wheel its configuration offers.
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install demo test test-all check bench clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Erya needs Python 3.11 or newer: make PYTHON=python3.11"'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[train,demo,dev]"
+	touch $(STAMP)
+
+demo: install  ## raw text to predictions on an embedded default, at most ten minutes
+	$(BIN)/erya demo --out demo
+
+test: install  ## what CI runs
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-all: install  ## the slow suites and, on a machine with one, the GPU tests too
+	$(BIN)/python -m pytest
+
+check: install  ## style, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/architecture
+
+bench: install  ## speed beside the peers; tables go to benchmarks/results/
+	$(BIN)/python -m benchmarks.pretrain
+	$(BIN)/python -m benchmarks.finetune
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,103 @@
+"""Strict configuration: YAML files and dotted overrides checked against pydantic models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from erya.errors import ConfigError, nearest_hint
+
+
+class StrictModel(BaseModel):
+    """Base of every configuration: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_config(model: type[Model], path: Path | None, overrides: Sequence[str] = ()) -> Model:
+    """Read `path` (YAML), apply `overrides`, and check the result against `model`.
+
+    Args:
+        model: the pydantic model that says which keys exist.
+        path: a YAML file; None starts from the model's defaults.
+        overrides: `key.sub=value` strings; the value is read as YAML.
+    Returns:
+        The checked configuration.
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown (with the nearest known name) or a value
+            is not allowed.
+    """
+    data = _read_yaml(path) if path is not None else {}
+    for override in overrides:
+        _apply_override(data, override)
+    return validate(model, data, where=str(path) if path is not None else "the command line")
+
+
+def validate(model: type[Model], data: Any, *, where: str) -> Model:
+    """Check `data` against `model`; `where` names its source in the error."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = _known_keys(model, first["loc"][:-1])
+            raise ConfigError(
+                f"unknown key {key!r}", where=where, hint=nearest_hint(str(first["loc"][-1]), known)
+            ) from None
+        value = f" (got {first['input']!r})" if first["type"] != "missing" else ""
+        raise ConfigError(f"{key or 'configuration'}: {first['msg']}{value}", where=where) from None
+
+
+def dump_yaml(config: BaseModel) -> str:
+    """The configuration as YAML, keys in the order of the model."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError("no such recipe", where=str(path))
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not a YAML file: {error}", where=str(path)) from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError("a recipe is a mapping of keys to values", where=str(path))
+    return data
+
+
+def _apply_override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"an override is key.sub=value, not {override!r}", where="the command line")
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        inner = data.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{parent!r} in {key!r} has no keys of its own", where="the command line")
+        data = inner
+    try:
+        data[leaf] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"the value of {key!r} is not YAML: {text!r}", where="the command line") from None
+
+
+def _known_keys(model: type[BaseModel], parents: Sequence[int | str]) -> list[str]:
+    """The keys `model` has at the place `parents` leads to."""
+    current: type[BaseModel] = model
+    for parent in parents:
+        field = current.model_fields.get(str(parent))
+        inner = field.annotation if field is not None else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        current = inner
+    return list(current.model_fields)

@@ -1,0 +1,74 @@
+"""Padding-free batches: one flat run of tokens and the bounds of its sequences.
+
+N tokens, S sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.data.features import Features
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBatch:
+    """Sequences laid end to end, without padding.
+
+    Attributes:
+        ids: token ids, int32, shape (N,).
+        type_ids: segment ids, uint8, shape (N,).
+        positions: place of each token within its own sequence, int32, shape (N,).
+        bounds: sequence s is tokens bounds[s] to bounds[s + 1], int32, shape (S + 1,).
+        max_length: tokens of the longest sequence.
+        targets: what to predict, by name: one entry a sequence or what the objective defines.
+    """
+
+    ids: NDArray[np.int32]
+    type_ids: NDArray[np.uint8]
+    positions: NDArray[np.int32]
+    bounds: NDArray[np.int32]
+    max_length: int
+    targets: dict[str, NDArray[np.generic]]
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_sequences(self) -> int:
+        return len(self.bounds) - 1
+
+
+def pack(features: Sequence[Features]) -> PackedBatch:
+    """Lay `features` end to end; their targets are stacked by name.
+
+    Args:
+        features: at least one sequence, each with at least one token and the same target names.
+    """
+    assert features, "a batch has at least one sequence"
+    lengths = np.array([len(item.ids) for item in features], dtype=np.int32)
+    return PackedBatch(
+        ids=np.concatenate([item.ids for item in features]).astype(np.int32, copy=False),
+        type_ids=np.concatenate([item.type_ids for item in features]).astype(np.uint8, copy=False),
+        positions=positions_of(lengths),
+        bounds=bounds_of(lengths),
+        max_length=int(lengths.max()),
+        targets={name: np.stack([item.targets[name] for item in features]) for name in features[0].targets},
+    )
+
+
+def bounds_of(lengths: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Sequence bounds, shape (S + 1,), from lengths, shape (S,)."""
+    bounds = np.zeros(len(lengths) + 1, dtype=np.int32)
+    np.cumsum(lengths, out=bounds[1:])
+    return bounds
+
+
+def positions_of(lengths: NDArray[np.integer]) -> NDArray[np.int32]:
+    """0, 1, 2, ... within each sequence, shape (N,), from lengths, shape (S,)."""
+    bounds = bounds_of(lengths)
+    return np.arange(bounds[-1], dtype=np.int32) - np.repeat(bounds[:-1], lengths)

@@ -1,0 +1,169 @@
+"""Files that are whole or absent: atomic writes, checksums, compressed streams, run locks."""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import fcntl
+import gzip
+import hashlib
+import lzma
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+import zstandard
+
+from erya.errors import InputError, StorageError
+
+COMPRESSED_SUFFIXES = (".gz", ".xz", ".bz2", ".zst")
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Write a file aside and rename it into place once it is whole and on the disk.
+
+    Raises:
+        StorageError: the disk is full or refuses; nothing is left under `path` or beside it.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Fill a directory aside and rename it into place once it is whole and on the disk.
+
+    Args:
+        path: the final name.
+        replace: whether an existing directory of that name may be replaced.
+    Yields:
+        The directory to fill.
+    Raises:
+        StorageError: `path` exists and may not be replaced, or the disk refuses; nothing half-written is
+            left.
+    """
+    if path.exists() and not replace and (not path.is_dir() or any(path.iterdir())):
+        raise StorageError(
+            "the directory exists and is not empty", where=str(path), hint="choose another --out"
+        )
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        yield aside
+        for file in aside.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        _sync_directory(aside)
+        if path.exists():
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            path.rename(old)
+            aside.rename(path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            aside.rename(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """Say in a user's words why the disk refused to write `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            "the disk is full; nothing half-written was left",
+            where=str(path),
+            hint="free space, then run again",
+        )
+    return StorageError(f"cannot write: {error.strerror or error}", where=str(path))
+
+
+def sha256_of(path: Path) -> str:
+    """The hexadecimal sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def open_binary(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, decompressing `.gz .xz .bz2 .zst` on the way.
+
+    Raises:
+        InputError: the file is missing or its compression is damaged.
+    """
+    require_file(path)
+    try:
+        with _decompressed(path) as stream:
+            yield stream
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+        raise InputError(f"cannot read the file: {error}", where=str(path)) from error
+
+
+def require_file(path: Path) -> Path:
+    """`path` if it is a file; otherwise an InputError that says what is there instead."""
+    if path.is_dir():
+        raise InputError("this is a directory, a file is wanted", where=str(path))
+    if not path.exists():
+        raise InputError("no such file", where=str(path))
+    return path
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    if path.suffix == ".xz":
+        return cast(IO[bytes], lzma.open(path, "rb"))
+    if path.suffix == ".bz2":
+        return cast(IO[bytes], bz2.open(path, "rb"))
+    if path.suffix == ".zst":
+        return cast(IO[bytes], zstandard.open(path, "rb"))
+    return path.open("rb")
+
+
+@contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """Hold `directory` for this process, so that two runs never write into one.
+
+    The lock is the kernel's: it goes with the process, however that ends.
+
+    Raises:
+        StorageError: another process holds it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(
+                "another process is writing into this directory",
+                where=str(directory),
+                hint="wait for it to end, or choose another --out",
+            ) from None
+        yield
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

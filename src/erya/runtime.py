@@ -1,0 +1,86 @@
+"""The machine: optional packages, devices, number formats, threads, seeds."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from erya.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """Import an optional package.
+
+    Raises:
+        MissingExtraError: it is not installed; the message names the extra that brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module == error.name or module.startswith(error.name + ".")):
+            raise
+        raise MissingExtraError(
+            f"this needs the package {error.name!r}, which is not installed",
+            hint=f"pip install 'erya[{extra}]'",
+        ) from None
+
+
+def available_cores() -> int:
+    """The processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called `name`; `auto` is CUDA where there is one, otherwise the CPU.
+
+    Raises:
+        ConfigError: `name` is not a device of this machine.
+    """
+    library = require("torch", extra="train")
+    if name == "auto":
+        name = "cuda" if library.cuda.is_available() else "cpu"
+    try:
+        device: torch.device = library.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device {name!r}", hint="use auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and not library.cuda.is_available():
+        raise ConfigError("this machine has no CUDA device", hint="use device=cpu or device=auto")
+    return device
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 matrix products are native on `device` (AVX512-BF16 or AMX; CUDA from Ampere on)."""
+    library = require("torch", extra="train")
+    if device.type == "cuda":
+        return bool(library.cuda.is_bf16_supported(including_emulation=False))
+    capability = library.cpu.get_capabilities() if hasattr(library.cpu, "get_capabilities") else {}
+    return bool(capability.get("avx512_bf16") or capability.get("amx_bf16"))
+
+
+def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The number format of matrix products: what `precision` says, `auto` asks the machine."""
+    library = require("torch", extra="train")
+    if precision == "auto":
+        precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
+    picked: torch.dtype = getattr(library, precision)
+    return picked
+
+
+def generator(*key: int) -> np.random.Generator:
+    """A counter-based random generator that is a pure function of `key`.
+
+    The same key gives the same stream on every machine, in whatever order the streams are drawn: masks
+    are keyed by (seed, epoch, sequence), so they survive resuming and another number of ranks.
+
+    Source: Salmon et al. 2011, Parallel Random Numbers: As Easy as 1, 2, 3 (Philox).
+    """
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
