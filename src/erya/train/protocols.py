@@ -1,0 +1,132 @@
+"""What the training loop asks of its guests: a `Trainable`, a `Source` of batches, `Callback`s.
+
+The loop decides when, the trainable what, callbacks do the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from erya.data.batches import PackedBatch
+
+Evaluate = Callable[[], Mapping[str, float]]
+"""Scores the model on held-out data. The loop calls it with the module in evaluation mode, without
+gradients and under the run's autocast; the names become keys of metrics.jsonl, so begin them with `eval_`."""
+
+
+class LossTerm(Protocol):
+    """A summed loss and how many targets it sums over; the loop divides by the global count, once."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def total(self) -> Tensor: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def weight(self) -> float: ...
+
+
+class Trainable(Protocol):
+    """A model with its losses. Both methods read the same batch, on the loop's say."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Whose parameters are trained; the loop moves it to the device before the first step."""
+        ...
+
+    def counts(self, batch: PackedBatch) -> Mapping[str, int]:
+        """How many targets each loss term of `batch` has, known without running the model.
+
+        The loop adds these up over the micro-batches of a step first, so that every term is divided once by
+        its global count.
+        """
+        ...
+
+    def losses(self, batch: PackedBatch) -> Sequence[LossTerm]:
+        """Run the model on `batch` (inside the loop's autocast) and return its loss terms.
+
+        Their `count`s are what `counts` said.
+        """
+        ...
+
+
+class Source(Protocol):
+    """The training data as a pure function of the place in it: nothing to rewind when a run is resumed."""
+
+    def num_batches(self, epoch: int) -> int:
+        """Global batches of `epoch`, at least one."""
+        ...
+
+    def batch(self, epoch: int, index: int) -> Sequence[PackedBatch]:
+        """Global batch `index` of `epoch` as its micro-batches. Called one step ahead, in a second thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """What a run is about to do.
+
+    Attributes:
+        step: steps already done by the run that is resumed; 0 for a fresh one.
+        total_steps: the last step, where the recipe says it in steps or epochs.
+        num_parameters: trainable numbers in the module.
+    """
+
+    step: int
+    total_steps: int | None
+    num_parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step, as it is shown and written down.
+
+    Attributes:
+        step: 1 for the first.
+        epoch: the epoch its batch is of, from 0.
+        loss: the weighted sum of the terms, each divided by its global count; None for a skipped step.
+        grad_norm: before clipping; None for a skipped step.
+        lr: learning rate of the step.
+        tokens: tokens seen since the run began, this step's included.
+        tokens_per_s: of this step; evaluation and checkpoints do not count.
+        progress: how much of the training length is behind, in [0, 1].
+        skipped: why the step was skipped, if it was.
+    """
+
+    step: int
+    epoch: int
+    loss: float | None
+    grad_norm: float | None
+    lr: float
+    tokens: int
+    tokens_per_s: float
+    progress: float
+    skipped: str | None = None
+
+
+class Callback:
+    """Told what happens in a run; override what interests you. Progress bars are callbacks."""
+
+    def on_start(self, start: RunStart) -> None:
+        """Before the first step."""
+
+    def on_step(self, report: StepReport) -> None:
+        """After every step."""
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
+        """After every evaluation."""
+
+    def on_checkpoint(self, step: int, directory: Path) -> None:
+        """After every checkpoint, when it is whole and on the disk."""
+
+    def on_message(self, text: str) -> None:
+        """Something the user must know: a damaged checkpoint, a skipped step."""
+
+    def on_end(self) -> None:
+        """After the last step, also when the run ends by an error."""
