@@ -7,13 +7,14 @@ import errno
 import fcntl
 import gzip
 import hashlib
+import io
 import lzma
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import zstandard
 
@@ -135,8 +136,43 @@ def _decompressed(path: Path) -> IO[bytes]:
     if path.suffix == ".bz2":
         return cast(IO[bytes], bz2.open(path, "rb"))
     if path.suffix == ".zst":
-        return cast(IO[bytes], zstandard.open(path, "rb"))
+        return io.BufferedReader(_ZstdStream(path.open("rb")), buffer_size=1 << 17)
     return path.open("rb")
+
+
+class _ZstdStream(io.RawIOBase):
+    """All frames of a `.zst` file; unlike zstandard's own reader it notices when the last is cut short."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._ready, self._compressed = file, b"", b""
+        self._frame: Any = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and self._decompress_more():
+            pass
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+    def _decompress_more(self) -> bool:
+        """Read on; False at the end of the file."""
+        self._compressed = self._compressed or self._file.read(1 << 16)
+        if not self._compressed:
+            if self._frame is not None:
+                raise EOFError("the compressed file is cut short")
+            return False
+        self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+        self._ready, self._compressed = self._frame.decompress(self._compressed), b""
+        if self._frame.eof:
+            self._compressed, self._frame = self._frame.unused_data, None
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @contextmanager
