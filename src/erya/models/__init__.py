@@ -1,0 +1,1 @@
+"""Models: the parts of `erya.nn` put together by a configuration."""

@@ -1,0 +1,1 @@
+"""Speed beside the peers. Run one with `python -m benchmarks.pretrain`."""

@@ -1,0 +1,64 @@
+"""The masked language model: an encoder and a head that guesses chosen tokens.
+
+N tokens, M chosen positions, H width, V vocabulary size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from erya.models.encoder import Encoder
+from erya.nn.feedforward import ACTIVATIONS
+from erya.nn.losses import LossTerm, summed_cross_entropy
+from erya.nn.packing import PackedTensors
+
+
+class MaskedLanguageHead(nn.Module):
+    """Dense layer, activation, norm, and a product with the token embeddings.
+
+    Source: Devlin et al. 2019, BERT, section 3.1; Press and Wolf 2017, Using the Output Embedding.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        config = encoder.config
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACTIVATIONS[config.activation]
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, hidden: Tensor, embedding: Tensor) -> Tensor:
+        """From states, shape (M, H), and the token embedding, shape (V, H), to logits, shape (M, V)."""
+        return functional.linear(self.norm(self.activation(self.dense(hidden))), embedding, self.bias)
+
+
+class MaskedLanguageModel(nn.Module):
+    """Predicts tokens at the chosen positions only: the vocabulary never meets the others.
+
+    Args:
+        encoder: the encoder; its token embedding is the head's output matrix.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = MaskedLanguageHead(encoder)
+
+    def forward(self, batch: PackedTensors) -> Tensor:
+        """Logits, shape (M, V), at the rows `batch.targets["masked_positions"]`, int64, shape (M,)."""
+        hidden = self.encoder(batch).hidden.index_select(0, batch.targets["masked_positions"])
+        logits: Tensor = self.head(hidden, self.encoder.embeddings.words.weight)
+        return logits
+
+    def loss(self, batch: PackedTensors) -> tuple[LossTerm, Tensor]:
+        """The loss of a batch whose targets hold `masked_positions` and `masked_labels`, int64, shape (M,).
+
+        Returns:
+            The loss term and the number of correct guesses, a scalar tensor.
+        """
+        labels = batch.targets["masked_labels"]
+        logits = self(batch)
+        correct = (logits.detach().argmax(dim=-1) == labels).sum()
+        return LossTerm("masked_lm", summed_cross_entropy(logits, labels), len(labels)), correct

@@ -1,0 +1,24 @@
+"""One vector a sequence.
+
+N tokens, S sequences, H width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class FirstTokenPooler(nn.Module):
+    """A dense layer and tanh on each sequence's first token.
+
+    Source: Devlin et al. 2019, BERT, section 3.1.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(size, size)
+
+    def forward(self, hidden: Tensor, bounds: Tensor) -> Tensor:
+        """From hidden states, shape (N, H), and bounds, shape (S + 1,), to shape (S, H)."""
+        return torch.tanh(self.dense(hidden.index_select(0, bounds[:-1].long())))
