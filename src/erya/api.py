@@ -1,0 +1,73 @@
+"""Erya from Python: what the commands do, as functions. Imports torch only when something is opened."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from erya.errors import CheckpointError
+from erya.runtime import require
+
+if TYPE_CHECKING:
+    from erya.models.encoder import Encoder
+    from erya.tasks.classify.predict import Predictor
+    from erya.tokenizer.wordpiece import Tokenizer
+
+
+def open_tokenizer(directory: str | PathLike[str]) -> Tokenizer:
+    """Open the tokenizer of a model or tokenizer directory. Needs no torch.
+
+    Raises:
+        EryaError: the directory holds no tokenizer Erya can read.
+    """
+    from erya.tokenizer.wordpiece import Tokenizer
+
+    return Tokenizer.open(Path(directory))
+
+
+def open_encoder(directory: str | PathLike[str]) -> Encoder:
+    """Open the packed encoder of a model directory, ours or any Hugging Face BERT's, for inference.
+
+    A directory without a pooler (a masked language model's) gives an encoder without one: nothing is made
+    up, and a warning says so.
+
+    Args:
+        directory: the model directory.
+    Returns:
+        The encoder in evaluation mode; `encoder.padded(...)` is shaped as `transformers` shapes it.
+    Raises:
+        CheckpointError: the directory is not a model Erya can open; the message says why.
+    """
+    require("torch", extra="train")
+    from erya.checkpoints.directory import load_encoder, read_model
+    from erya.checkpoints.loading import log_notice
+
+    model = read_model(Path(directory))
+    if not model.has_pooler:
+        log_notice(str(model.path), "no pooler in this directory: the encoder gives hidden states only")
+    return load_encoder(model, pooler=model.has_pooler).eval()
+
+
+def load(directory: str | PathLike[str]) -> Predictor:
+    """Open a fine-tuned model for prediction: `erya.load(directory).predict(texts)`.
+
+    Args:
+        directory: a model directory with a task head, ours or any Hugging Face sequence classifier's.
+    Raises:
+        CheckpointError: the directory is not a model, or its task is not one that predicts labels.
+    """
+    require("torch", extra="train")
+    from erya.checkpoints.configuration import read_configuration
+    from erya.tasks.classify.predict import Predictor
+
+    path = Path(directory)
+    _, foreign, info = read_configuration(path)
+    if info.task == "classify":
+        return Predictor.open(path)
+    kind = "a masked language model" if info.task == "masked_lm" else "an encoder without a task head"
+    raise CheckpointError(
+        "; ".join([f"this is {kind}, it predicts no labels", *foreign.notes]),
+        where=str(path),
+        hint="fine-tune it first: erya finetune classify --model DIR --train FILE --dev FILE --out DIR",
+    )

@@ -1,0 +1,87 @@
+"""`erya.json`: what a model directory says about itself beyond Hugging Face's files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from erya.config import StrictModel, validate
+from erya.errors import CheckpointError, ConfigError
+
+INFO_FILE = "erya.json"
+TaskName = Literal["masked_lm", "classify"]
+
+
+class ModelInfo(StrictModel):
+    """Task, labels, limits and provenance of a model directory.
+
+    Attributes:
+        format_version: of this file.
+        task: which head the directory holds; None for an encoder alone.
+        labels: names of the classes, in the order of the logits; only with `classify`.
+        max_length: tokens of the longest sequence the model was trained for, [CLS] and [SEP] included.
+        tokenizer_mode: `native` covers every character, `reference` equals Hugging Face's.
+        classifier_dropout_prob: dropout before the classifier; None means the encoder's.
+        provenance: where the model comes from: recipe, data, seed, parent; free JSON.
+    """
+
+    format_version: Literal[1] = 1
+    task: TaskName | None = None
+    labels: tuple[str, ...] | None = None
+    max_length: int = Field(gt=2)
+    tokenizer_mode: Literal["native", "reference"] = "reference"
+    classifier_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _labels_fit_the_task(self) -> Self:
+        if (self.task == "classify") != (self.labels is not None):
+            raise ValueError("labels belong to the task 'classify' and to no other")
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label occurs twice")
+        return self
+
+
+def read_info(directory: Path) -> ModelInfo | None:
+    """The directory's `erya.json`, or None when it has none (a foreign directory).
+
+    Raises:
+        CheckpointError: the file is damaged or from a newer Erya.
+    """
+    path = directory / INFO_FILE
+    if not path.exists():
+        return None
+    data = read_json(path)
+    if data.get("format_version") not in (None, 1):
+        raise CheckpointError(
+            f"format version {data['format_version']!r} is newer than this Erya", where=str(path)
+        )
+    try:
+        return validate(ModelInfo, data, where=str(path))
+    except ConfigError as error:
+        raise CheckpointError(error.what, where=error.where, hint=error.hint) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        CheckpointError: the file is missing or holds something else.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError("no such file", where=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"not a JSON file: {error}", where=str(path)) from None
+    if not isinstance(data, dict):
+        raise CheckpointError("a JSON object is wanted", where=str(path))
+    return data
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON object, indented, Hanzi as they are."""
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

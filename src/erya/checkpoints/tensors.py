@@ -1,0 +1,116 @@
+"""The tensors of a model directory, read when asked for, under their own names or ours."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from erya.checkpoints.names import NamePlan
+from erya.checkpoints.weights import WeightFiles, damaged, read_header
+from erya.errors import CheckpointError
+
+
+class SafetensorsMapping(Mapping[str, Tensor]):
+    """Tensors in safetensors files by the names they have there; each is read when asked for.
+
+    Args:
+        places: which file holds which tensor.
+    """
+
+    def __init__(self, places: Mapping[str, Path]) -> None:
+        self._places = places
+        self._open = {path: safe_open(path, framework="pt") for path in set(places.values())}
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self._open[self._places[name]].get_tensor(name)  # type: ignore[no-untyped-call]
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+class RenamedTensors(Mapping[str, Tensor]):
+    """Stored tensors under our names; parts of a fused tensor are concatenated when asked for.
+
+    Args:
+        stored: by the names in the file.
+        plan: how those names map to ours.
+    """
+
+    def __init__(self, stored: Mapping[str, Tensor], plan: NamePlan) -> None:
+        self._stored, self.plan = stored, plan
+
+    def __getitem__(self, name: str) -> Tensor:
+        parts = [self._stored[part] for part in self.plan.sources[name]]
+        return torch.cat(parts, dim=0) if len(parts) > 1 else parts[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.plan.sources)
+
+    def __len__(self) -> int:
+        return len(self.plan.sources)
+
+    def require_tied(self, *, where: str) -> None:
+        """Check that what the file stores twice, as decoder and as embeddings, is equal.
+
+        Raises:
+            CheckpointError: it differs: the decoder is a tensor of its own, which Erya does not have.
+        """
+        for repetition, original in self.plan.tied:
+            if not torch.equal(self._stored[repetition], self._stored[original]):
+                raise CheckpointError(
+                    f"{repetition} differs from {original}; Erya's decoder is tied to the embeddings",
+                    where=where,
+                )
+
+
+def open_tensors(files: WeightFiles) -> Mapping[str, Tensor]:
+    """The tensors of a directory by the names they have there.
+
+    Pickled files are read with `weights_only=True`: they can hold tensors, never code.
+
+    Raises:
+        CheckpointError: a file is damaged, is not what its name says, or lacks a tensor its index names.
+    """
+    if files.kind == "safetensors":
+        return _open_safetensors(files)
+    stored: dict[str, Tensor] = {}
+    for path in files.paths:
+        stored.update(_read_pickled(path))
+    absent = [name for name in files.index or {} if name not in stored]
+    if absent:
+        raise CheckpointError(f"the index names tensors that no file holds: {', '.join(absent)}")
+    return stored
+
+
+def _open_safetensors(files: WeightFiles) -> SafetensorsMapping:
+    places: dict[str, Path] = {}
+    for path in files.paths:
+        places.update(dict.fromkeys(read_header(path), path))
+    for name, path in (files.index or {}).items():
+        if places.get(name) != path:
+            raise CheckpointError(f"the index names a tensor the file does not hold: {name}", where=str(path))
+    try:
+        return SafetensorsMapping(places)
+    except SafetensorError as error:
+        raise damaged(files.paths[0], error) from None
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        # Only the zipped format can be mapped; the older one is read whole.
+        data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise damaged(path, RuntimeError(str(error).split("\n", 1)[0])) from None
+    if not isinstance(data, dict) or not all(isinstance(value, Tensor) for value in data.values()):
+        raise CheckpointError("the file holds something besides named tensors", where=str(path))
+    return data

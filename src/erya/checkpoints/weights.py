@@ -1,0 +1,125 @@
+"""Finding the weight files of a directory and reading what they hold. Torch-free for safetensors."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from erya.checkpoints.info import read_json
+from erya.errors import CheckpointError
+
+SAFETENSORS_FILE = "model.safetensors"
+PICKLED_FILE = "pytorch_model.bin"
+# Safetensors first: smaller risk, no copy. A whole file before a sharded one, as `transformers` does.
+_CANDIDATES = (
+    SAFETENSORS_FILE,
+    SAFETENSORS_FILE + ".index.json",
+    PICKLED_FILE,
+    PICKLED_FILE + ".index.json",
+)
+_LFS_POINTER = b"version https://git-lfs"
+_MAX_HEADER_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFiles:
+    """The weight files of a model directory.
+
+    Attributes:
+        kind: how they are written.
+        paths: the files, at least one.
+        index: which file holds which tensor, by name; None for a single file.
+    """
+
+    kind: Literal["safetensors", "pickle"]
+    paths: tuple[Path, ...]
+    index: Mapping[str, Path] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TensorHeader:
+    """Shape and number format of a stored tensor, and its size in bytes."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    num_bytes: int
+
+
+def find_weights(directory: Path) -> WeightFiles:
+    """The weight files of `directory`.
+
+    Raises:
+        CheckpointError: there are none, one that an index names is missing, or one is a Git LFS pointer.
+    """
+    for name in _CANDIDATES:
+        path = directory / name
+        if not path.is_file():
+            continue
+        index = _read_index(path) if name.endswith(".index.json") else None
+        paths = tuple(dict.fromkeys(index.values())) if index is not None else (path,)
+        for shard in paths:
+            _require_whole(shard)
+        return WeightFiles("safetensors" if name.startswith(SAFETENSORS_FILE) else "pickle", paths, index)
+    hint = "TensorFlow checkpoints are not read" if list(directory.glob("*.ckpt*")) else None
+    raise CheckpointError(
+        f"no weights: neither {SAFETENSORS_FILE} nor {PICKLED_FILE}", where=str(directory), hint=hint
+    )
+
+
+def read_header(path: Path) -> dict[str, TensorHeader]:
+    """Names, shapes and number formats in a safetensors file, without reading the tensors.
+
+    Raises:
+        CheckpointError: the file is cut short or is not a safetensors file.
+    Source: the safetensors format: eight bytes of length, a JSON header, the data.
+    """
+    try:
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > _MAX_HEADER_BYTES:
+                raise ValueError(f"a header of {length} bytes")
+            entries = json.loads(stream.read(length))
+        entries.pop("__metadata__", None)
+        headers = {name: _header(entry) for name, entry in entries.items()}
+        stored = path.stat().st_size - 8 - length
+        if stored != sum(header.num_bytes for header in headers.values()):
+            raise ValueError("its size is not what its header says")
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise damaged(path, error) from None
+    return headers
+
+
+def damaged(path: Path, error: Exception) -> CheckpointError:
+    """The error for a weight file that cannot be read."""
+    return CheckpointError(
+        f"the weights cannot be read: {error}", where=str(path), hint="copy or download the file again"
+    )
+
+
+def _header(entry: Mapping[str, object]) -> TensorHeader:
+    start, end = entry["data_offsets"]  # type: ignore[misc]
+    return TensorHeader(tuple(entry["shape"]), str(entry["dtype"]), end - start)  # type: ignore[arg-type,has-type]
+
+
+def _read_index(path: Path) -> dict[str, Path]:
+    places = read_json(path).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise CheckpointError("the index has no weight_map", where=str(path))
+    for shard in places.values():
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise CheckpointError(f"the index names {shard!r}, not a file beside it", where=str(path))
+    return {name: path.parent / shard for name, shard in places.items()}
+
+
+def _require_whole(path: Path) -> None:
+    if not path.is_file():
+        raise CheckpointError("the index names a file that is not there", where=str(path))
+    with path.open("rb") as stream:
+        if stream.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise CheckpointError(
+                "this is a Git LFS pointer, not the weights", where=str(path), hint="run `git lfs pull` there"
+            )
