@@ -1,0 +1,73 @@
+"""Everything that says what a fine-tuning run for classification is."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from erya.train.recipe import Monitor, TrainRecipe
+
+
+class ClassifyMonitor(Monitor):
+    """Which score on the dev file decides about early stopping and about the best checkpoint."""
+
+    key: Literal["eval_accuracy", "eval_macro_f1", "eval_weighted_f1", "eval_loss"] = "eval_accuracy"
+    mode: Literal["min", "max"] = "max"
+    patience: int | None = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _mode_fits_the_key(self) -> Self:
+        wanted = "min" if self.key == "eval_loss" else "max"
+        if self.mode != wanted:
+            raise ValueError(f"{self.key} is best at its {wanted}imum: set monitor.mode={wanted}")
+        return self
+
+
+class ClassifyRecipe(TrainRecipe):
+    """A fine-tuning run. What `TrainRecipe` says holds here; these are added or have other defaults.
+
+    Attributes:
+        model: the model directory to start from.
+        train: file of labelled texts (.tsv .csv .jsonl, perhaps compressed).
+        dev: file of labelled texts that decide when to stop and which state is the best.
+        text: column of the text.
+        pair: column of the second text, for pairs.
+        label: column of the label.
+        max_length: longest input in tokens; None is the model's limit.
+        truncate: whether longer texts are cut (and counted); otherwise they are an error.
+        random_init: take only sizes and vocabulary from `model` and start from random weights.
+        batch_size: examples of a global batch, at most.
+        batch_tokens: tokens of a global batch, at most; whichever is reached first.
+        eval_batch_tokens: tokens computed at once on the dev file.
+        evals_per_epoch: how often the dev file is scored, where `eval_every_steps` does not say it.
+        class_weights: `balanced` gives each class the same share of the loss however rare it is.
+        focal_gamma: above 0, texts that are already right count less.
+    """
+
+    model: str
+    train: str
+    dev: str
+    text: str = "text"
+    pair: str | None = None
+    label: str = "label"
+    max_length: int | None = Field(default=None, ge=3)
+    truncate: bool = False
+    random_init: bool = False
+    epochs: int | None = Field(default=3, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    batch_tokens: int = Field(default=16384, ge=1)
+    eval_batch_tokens: int = Field(default=8192, ge=1)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    warmup_ratio: float = Field(default=0.1, ge=0, le=1)
+    betas: tuple[float, float] = (0.9, 0.999)
+    evals_per_epoch: int = Field(default=2, ge=1)
+    monitor: ClassifyMonitor = ClassifyMonitor()
+    class_weights: Literal["equal", "balanced"] = "equal"
+    focal_gamma: float = Field(default=0.0, ge=0)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The fields of a record and the columns they stand in."""
+        pair = {"pair": self.pair} if self.pair is not None else {}
+        return {"text": self.text, **pair, "label": self.label}

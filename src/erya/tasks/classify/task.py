@@ -1,0 +1,193 @@
+"""Classification without the network: reading, encoding, decoding, scoring.
+
+C classes, S examples.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.data.features import Features
+from erya.data.records import Record
+from erya.errors import InputError, nearest_hint
+from erya.metrics.classification import ClassificationScores, ConfusionCounts
+from erya.tasks.texts import EncodingReport, LengthLimit, encode_texts
+from erya.tokenizer.wordpiece import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text to classify.
+
+    Attributes:
+        text: the text, or the first of a pair.
+        pair: the second text, or None.
+        label: the truth, or None where it is not known.
+        where: file and line, for messages.
+    """
+
+    text: str
+    pair: str | None
+    label: str | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one text.
+
+    Attributes:
+        text: the text as it was given.
+        label: the likeliest class.
+        scores: probability of each class, summing to 1, in the order of the labels.
+        pair: the second text, or None.
+    """
+
+    text: str
+    label: str
+    scores: dict[str, float]
+    pair: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyTask:
+    """Classification into `labels`.
+
+    Attributes:
+        labels: class c is labels[c].
+    """
+
+    labels: tuple[str, ...]
+
+    def read(self, record: Record) -> Example:
+        """Check one row with the fields `text` and perhaps `pair` and `label`.
+
+        Raises:
+            InputError: the text is empty, or the label is not one of the task's.
+        """
+        example = read_example(record)
+        if example.label is not None:
+            self.index(example.label, where=record.where)
+        return example
+
+    def index(self, label: str, *, where: str) -> int:
+        """The number of a class.
+
+        Raises:
+            InputError: there is no such class; names the nearest.
+        """
+        try:
+            return self.labels.index(label)
+        except ValueError:
+            raise InputError(
+                f"unknown label {label!r}; the model knows {', '.join(self.labels)}",
+                where=where,
+                hint=nearest_hint(label, self.labels),
+            ) from None
+
+    def encode(
+        self, examples: Sequence[Example], tokenizer: Tokenizer, *, limit: LengthLimit
+    ) -> tuple[list[Features], EncodingReport]:
+        """Turn examples into model inputs; where the label is known, target `labels`, int64, shape ().
+
+        Raises:
+            InputError: texts are longer than `limit` and may not be truncated, a label is unknown, or only
+                some of the examples are pairs.
+        """
+        pairs = _pairs_of(examples)
+        places = [example.where for example in examples]
+        encodings, report = encode_texts(
+            [e.text for e in examples], pairs, tokenizer, limit=limit, places=places
+        )
+        features = [
+            Features(encoding.ids, encoding.type_ids, self._targets(example))
+            for encoding, example in zip(encodings, examples, strict=True)
+        ]
+        return features, report
+
+    def decode(self, outputs: NDArray[np.floating], examples: Sequence[Example]) -> list[Prediction]:
+        """Turn logits, shape (S, C), into labels and probabilities."""
+        probabilities = softmax(outputs)
+        return [
+            Prediction(
+                text=example.text,
+                label=self.labels[int(row.argmax())],
+                scores=dict(zip(self.labels, row.tolist(), strict=True)),
+                pair=example.pair,
+            )
+            for example, row in zip(examples, probabilities, strict=True)
+        ]
+
+    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> ClassificationScores:
+        """Compare predictions with the labels of the examples, all of which must have one."""
+        counts = ConfusionCounts(self.labels)
+        self.count(counts, predictions, examples)
+        return counts.scores()
+
+    def count(
+        self, counts: ConfusionCounts, predictions: Sequence[Prediction], examples: Sequence[Example]
+    ) -> None:
+        """Add a batch to `counts`: scoring a file of any size this way keeps only C x C integers."""
+        truth = [self.index(example.label or "", where=example.where) for example in examples]
+        counts.add(truth, [self.labels.index(prediction.label) for prediction in predictions])
+
+    def _targets(self, example: Example) -> dict[str, NDArray[np.generic]]:
+        if example.label is None:
+            return {}
+        return {"labels": np.array(self.index(example.label, where=example.where), dtype=np.int64)}
+
+
+def read_example(record: Record) -> Example:
+    """Check one row of which the labels are not known yet.
+
+    Raises:
+        InputError: the text, the second text or the label is empty.
+    """
+    for field, value in record.values.items():
+        if not value.strip():
+            raise InputError(f"the {field} is empty", where=f"{record.where}, field {field!r}")
+    values = record.values
+    return Example(values["text"], values.get("pair"), values.get("label"), record.where)
+
+
+def find_labels(examples: Sequence[Example]) -> tuple[str, ...]:
+    """The classes of labelled examples: by number where all are whole numbers, otherwise by code point.
+
+    Raises:
+        InputError: all examples have the same label.
+    """
+    counts = Counter(example.label for example in examples if example.label is not None)
+    if len(counts) < 2:
+        only = next(iter(counts), None)
+        raise InputError(
+            f"all {len(examples):,} texts have the same label {only!r}: there is nothing to tell apart",
+            where=examples[0].where.rpartition(", line")[0] if examples else None,
+            hint="is this the right label column? otherwise the file needs texts of another class",
+        )
+    return tuple(sorted(counts, key=_number_or_text))
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities over the last axis, in float64, safe for large logits."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    powers = np.exp(shifted)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _number_or_text(label: str) -> tuple[int, int, str]:
+    """Whole numbers first and by value, so that 10 stands after 9; then the rest."""
+    is_number = label.isascii() and label.removeprefix("-").isdigit()
+    return (0, int(label), label) if is_number else (1, 0, label)
+
+
+def _pairs_of(examples: Sequence[Example]) -> list[str] | None:
+    pairs = [example.pair for example in examples if example.pair is not None]
+    if pairs and len(pairs) != len(examples):
+        single = next(example for example in examples if example.pair is None)
+        raise InputError("some texts have a second text and some have none", where=single.where)
+    return pairs or None

@@ -1,0 +1,163 @@
+"""Encoding texts within a length limit: what is cut or unknown is counted and shown, never hidden."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from erya.errors import InputError
+from erya.tokenizer.encoding import Encoding
+from erya.tokenizer.wordpiece import Tokenizer
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LengthLimit:
+    """How long an input may be.
+
+    Attributes:
+        max_length: tokens, with [CLS] and [SEP].
+        truncate: whether longer texts may be cut; otherwise they are an error.
+        model_limit: the longest the model can take at all, for the error's advice.
+    """
+
+    max_length: int
+    truncate: bool
+    model_limit: int
+
+
+@dataclass(slots=True)
+class EncodingReport:
+    """What encoding did to the texts; reports of parts add up with `+=`.
+
+    Attributes:
+        texts: inputs encoded (a pair is one).
+        tokens: tokens kept, with [CLS] and [SEP].
+        truncated_texts: inputs that lost tokens to the length limit.
+        lost_tokens: tokens lost to it.
+        unknown_tokens: tokens kept that are [UNK].
+        unknown: what stood in the text where [UNK] stands now, with counts.
+    """
+
+    texts: int = 0
+    tokens: int = 0
+    truncated_texts: int = 0
+    lost_tokens: int = 0
+    unknown_tokens: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def truncated_share(self) -> float:
+        """Share of the inputs that were cut, in [0, 1]."""
+        return self.truncated_texts / self.texts if self.texts else 0.0
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the tokens that are unknown, in [0, 1]."""
+        return self.unknown_tokens / self.tokens if self.tokens else 0.0
+
+    def __iadd__(self, other: EncodingReport) -> EncodingReport:
+        self.texts += other.texts
+        self.tokens += other.tokens
+        self.truncated_texts += other.truncated_texts
+        self.lost_tokens += other.lost_tokens
+        self.unknown_tokens += other.unknown_tokens
+        self.unknown.update(other.unknown)
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as plain JSON values, with the commonest unknown pieces."""
+        return {
+            "texts": self.texts,
+            "tokens": self.tokens,
+            "truncated_texts": self.truncated_texts,
+            "truncated_share": self.truncated_share,
+            "lost_tokens": self.lost_tokens,
+            "unknown_tokens": self.unknown_tokens,
+            "unknown_share": self.unknown_share,
+            "unknown": dict(self.unknown.most_common(20)),
+        }
+
+    def lines(self) -> list[str]:
+        """The report in words, a line each for length and unknown characters."""
+        lines = [f"{self.texts:,} texts, {self.tokens:,} tokens"]
+        if self.truncated_texts:
+            lines.append(
+                f"truncated: {self.truncated_texts:,} texts ({self.truncated_share:.1%}), "
+                f"{self.lost_tokens:,} tokens lost"
+            )
+        if self.unknown_tokens:
+            shown = " ".join(f"{piece}×{count}" for piece, count in self.unknown.most_common(_SHOWN))
+            lines.append(
+                f"unknown to the vocabulary: {self.unknown_tokens:,} tokens "
+                f"({self.unknown_share:.2%}): {shown}"
+            )
+        return lines
+
+
+def encode_texts(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    tokenizer: Tokenizer,
+    *,
+    limit: LengthLimit,
+    places: Sequence[str],
+) -> tuple[list[Encoding], EncodingReport]:
+    """Encode texts (or pairs of texts) and count what was lost.
+
+    Args:
+        texts: S texts.
+        pairs: S second texts, or None.
+        tokenizer: turns them into ids.
+        limit: how long they may be and whether longer ones may be cut.
+        places: where each stands (file and line, or its number), for the error message.
+    Raises:
+        InputError: some are longer than `limit` and it forbids to cut them: how many, which, what to do.
+    """
+    encodings = tokenizer.encode_batch(texts, pairs, max_length=limit.max_length)
+    cut = [index for index, encoding in enumerate(encodings) if encoding.truncated]
+    if cut and not limit.truncate:
+        raise _too_long(encodings, cut, limit, places)
+    report = EncodingReport(
+        texts=len(encodings),
+        tokens=sum(map(len, encodings)),
+        truncated_texts=len(cut),
+        lost_tokens=sum(encodings[index].truncated for index in cut),
+    )
+    for index, encoding in enumerate(encodings):
+        _count_unknown(
+            report, encoding, texts[index], pairs[index] if pairs is not None else "", tokenizer.unk_id
+        )
+    return encodings, report
+
+
+def _count_unknown(report: EncodingReport, encoding: Encoding, text: str, pair: str, unk_id: int) -> None:
+    for place in np.flatnonzero(encoding.ids == unk_id).tolist():
+        start, end = encoding.spans[place].tolist()
+        report.unknown[(pair if encoding.text_ids[place] == 1 else text)[start:end]] += 1
+        report.unknown_tokens += 1
+
+
+def _too_long(
+    encodings: Sequence[Encoding], cut: Sequence[int], limit: LengthLimit, places: Sequence[str]
+) -> InputError:
+    lengths = {index: len(encodings[index]) + encodings[index].truncated for index in cut}
+    shown = ", ".join(f"{places[index]} ({lengths[index]} tokens)" for index in cut[:_SHOWN])
+    more = f" and {len(cut) - _SHOWN:,} more" if len(cut) > _SHOWN else ""
+    longest = max(lengths.values())
+    raised = (
+        f", or raise max_length (the longest needs {longest}, the model takes {limit.model_limit})"
+        if limit.max_length < limit.model_limit
+        else ""
+    )
+    return InputError(
+        f"{len(cut):,} of {len(encodings):,} texts ({len(cut) / len(encodings):.1%}) are longer than "
+        f"{limit.max_length} tokens",
+        where=shown + more,
+        hint=f"--truncate (truncate=True in Python) keeps {limit.max_length} tokens of each{raised}",
+    )
