@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
@@ -18,7 +19,9 @@ from erya.errors import CheckpointError, StorageError
 from erya.files import atomic_directory
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
-from erya.tokenizer.wordpiece import Tokenizer
+
+if TYPE_CHECKING:
+    from erya.tokenizer.wordpiece import Tokenizer
 
 
 def save_model(
