@@ -25,6 +25,7 @@ CHANGEABLE_ON_RESUME = frozenset(
         "keep_checkpoints",
         "log_every_steps",
         "max_skips_in_row",
+        "monitor.patience",
     }
 )
 
@@ -43,6 +44,13 @@ class Monitor(StrictModel):
     mode: Literal["min", "max"] = "min"
     patience: int | None = Field(default=None, ge=1)
     min_delta: float = Field(default=0.0, ge=0)
+
+    def is_better(self, value: float, best: float) -> bool:
+        """Whether `value` beats `best` by more than `min_delta`; NaN beats nothing, anything beats NaN."""
+        if best != best:
+            return value == value
+        gain = best - value if self.mode == "min" else value - best
+        return gain > self.min_delta
 
 
 class TrainRecipe(StrictModel):
@@ -71,7 +79,7 @@ class TrainRecipe(StrictModel):
         seed: of the order of batches, masks and dropout.
         device: auto, cpu, cuda or cuda:N.
         threads: processor threads; None is all cores this process may use.
-        eval_every_steps: evaluate this often, and at the end; None is only at the end.
+        eval_every_steps: evaluate this often, and at the end; None is after every epoch, and at the end.
         save_every_steps: write a checkpoint this often, and at the end.
         keep_checkpoints: how many of the last checkpoints stay; the best one stays besides.
         log_every_steps: write a line into metrics.jsonl this often.

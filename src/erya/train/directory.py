@@ -1,0 +1,30 @@
+"""What lies where in a run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from erya.train.record import EVENTS_DIRECTORY, METRICS_FILE
+
+RECIPE_FILE = "recipe.yaml"
+CHECKPOINTS_DIRECTORY = "checkpoints"
+MODEL_DIRECTORY = "model"
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Move the run in `directory` into the first free `previous-N/` of it, so that another can start there.
+
+    Returns:
+        Where it is now; None when there was none.
+    """
+    names = (RECIPE_FILE, METRICS_FILE, EVENTS_DIRECTORY, CHECKPOINTS_DIRECTORY, MODEL_DIRECTORY)
+    present = [directory / name for name in names if (directory / name).exists()]
+    if not present:
+        return None
+    number = 1
+    while (aside := directory / f"previous-{number}").exists():
+        number += 1
+    aside.mkdir()
+    for path in present:
+        path.rename(aside / path.name)
+    return aside

@@ -1,0 +1,43 @@
+"""A source over examples that are in memory: what fine-tuning trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from erya.data.batches import PackedBatch, pack
+from erya.data.features import Features
+from erya.data.plan import Plan
+
+
+class FeaturesSource:
+    """Shuffles `features` anew each epoch and fills them into token-budget batches.
+
+    Args:
+        features: at least one, all with the same target names.
+        batch_tokens: most tokens of a global batch.
+        micro_batch_tokens: most tokens computed at once; None is the whole global batch.
+        seed: of the shuffles.
+    Raises:
+        ConfigError: there are no features, or one is larger than a batch.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Features],
+        *,
+        batch_tokens: int,
+        micro_batch_tokens: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._features, self._micro_batch_tokens = features, micro_batch_tokens
+        lengths = np.array([len(item.ids) for item in features], dtype=np.int32)
+        self._plan = Plan(lengths, batch_tokens=batch_tokens, seed=seed)
+
+    def num_batches(self, epoch: int) -> int:
+        return self._plan.num_batches(epoch)
+
+    def batch(self, epoch: int, index: int) -> list[PackedBatch]:
+        groups = self._plan.micro_batches(epoch, index, self._micro_batch_tokens)
+        return [pack([self._features[number] for number in group]) for group in groups]

@@ -1,0 +1,294 @@
+"""The one training loop, for pre-training and fine-tuning."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from erya.config import dump_yaml
+from erya.errors import ConfigError, TrainingError, nearest_hint
+from erya.files import atomic_write, exclusive
+from erya.runtime import available_cores, generator, pick_device, pick_dtype
+from erya.train.ahead import Ahead, next_place
+from erya.train.checkpoint import Checkpoints
+from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
+from erya.train.identity import identity_of, require_same
+from erya.train.interrupt import interruptible
+from erya.train.optimiser import build_optimiser, set_learning_rate
+from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
+from erya.train.recipe import Monitor, TrainRecipe
+from erya.train.record import Record
+from erya.train.schedule import Length
+from erya.train.state import RunState, Skip
+from erya.train.step import take_step
+
+_DROPOUT = 0xD809  # keeps this stream of random numbers apart from others with the same seed
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        state: where it is. `state.metrics` is the last evaluation, `state.best_metrics` the best one.
+        interrupted: ended by Ctrl-C or SIGTERM with a checkpoint, to be continued.
+        stopped_early: the monitored number did not get better any more.
+    """
+
+    state: RunState
+    interrupted: bool
+    stopped_early: bool
+
+
+def train(
+    trainable: Trainable,
+    source: Source,
+    *,
+    recipe: TrainRecipe,
+    run_recipe: BaseModel,
+    directory: Path,
+    fingerprints: Mapping[str, str] | None = None,
+    changeable: Collection[str] = (),
+    evaluate: Evaluate | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume: bool = True,
+) -> TrainResult:
+    """Train `trainable` on `source`, or go on with the run in `directory`.
+
+    Afterwards the module has the best weights when the recipe monitors a number, otherwise the last ones.
+
+    Args:
+        trainable: the model and its losses, initialised.
+        source: the training data.
+        recipe: how to train.
+        run_recipe: the whole recipe, with `recipe` under the key `train`; written as recipe.yaml and compared
+            when the run is resumed.
+        directory: the run directory; this process holds it for itself while it trains.
+        fingerprints: hashes of what else must be the same when the run is resumed (data, vocabulary).
+        changeable: dotted keys of `run_recipe` that may differ when the run is resumed.
+        evaluate: scores the model on held-out data.
+        callbacks: told what happens.
+        resume: go on with the run in `directory`; False moves its files into `previous-N/` and starts over.
+    Raises:
+        ConfigError: the recipe makes no sense, or is not that of the run in `directory`.
+        StorageError: the disk refuses, or another process trains in `directory`.
+        CheckpointError: all checkpoints of the run are damaged.
+        TrainingError: too many steps in a row had no finite loss or gradient.
+    """
+    torch.set_num_threads(recipe.threads or available_cores())
+    with exclusive(directory):
+        if not resume:
+            set_aside(directory)
+        loop = Loop(
+            trainable,
+            source,
+            recipe=recipe,
+            directory=directory,
+            identity=identity_of(run_recipe, fingerprints or {}),
+            evaluate=evaluate,
+            callbacks=callbacks,
+        )
+        loop.restore(changeable)
+        with atomic_write(directory / RECIPE_FILE) as stream:
+            stream.write(dump_yaml(run_recipe).encode())
+        return loop.run()
+
+
+class Loop:
+    """A run in progress. Use `train`, which holds the directory and restores the state."""
+
+    def __init__(
+        self,
+        trainable: Trainable,
+        source: Source,
+        *,
+        recipe: TrainRecipe,
+        directory: Path,
+        identity: Mapping[str, Any],
+        evaluate: Evaluate | None,
+        callbacks: Sequence[Callback],
+    ) -> None:
+        if recipe.monitor is not None and evaluate is None:
+            raise ConfigError("train.monitor is set, but there is no held-out data to evaluate on")
+        self.trainable, self.source, self.recipe = trainable, source, recipe
+        self.directory, self.identity, self.evaluate = directory, identity, evaluate
+        self.callbacks = list(callbacks)
+        self.state = RunState()
+        self.length = Length(recipe, source)
+        self.device = pick_device(recipe.device)
+        dtype = pick_dtype(recipe.precision, self.device)
+        self.autocast = torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
+        trainable.module.to(self.device).train()
+        self.optimiser = build_optimiser(trainable.module, recipe)
+        self.checkpoints = Checkpoints(directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints)
+        self.saved_step = -1
+
+    def restore(self, changeable: Collection[str]) -> None:
+        """Take up the last whole checkpoint, if there is one, and the record up to it."""
+        found = self.checkpoints.latest(tell=self._tell)
+        if found is not None:
+            self.state, former = found
+            require_same(former, self.identity, where=str(self.directory), changeable=changeable)
+            step = self.saved_step = self.state.step
+            self.checkpoints.load(step, self.trainable.module, self.optimiser, device=self.device)
+        self.record = Record(
+            self.directory,
+            step=self.state.step,
+            metrics_bytes=self.state.metrics_bytes,
+            every_steps=self.recipe.log_every_steps,
+        )
+        self.callbacks.insert(0, self.record)
+
+    def run(self) -> TrainResult:
+        """Take steps until the run is over, stopped early or interrupted; leave a checkpoint."""
+        try:
+            self._start()
+            with interruptible() as interrupt, Ahead(self.source) as ahead:
+                while not (over := self._is_over()) and not interrupt.asked:
+                    self._step(ahead)
+                    if self._evaluation_is_due() or self._is_over():
+                        self._evaluate()
+                    if self.state.step % self.recipe.save_every_steps == 0:
+                        self._save()
+                if over and self.state.evaluated_step != self.state.step:
+                    self._evaluate()
+                self._save()
+                if over:
+                    self._take_best_weights()
+        finally:
+            for callback in self.callbacks:
+                callback.on_end()
+        stopped_early = over and not self.length.reached(self.state)
+        return TrainResult(state=self.state, interrupted=not over, stopped_early=stopped_early)
+
+    def _step(self, ahead: Ahead) -> None:
+        """One optimiser step: fetch, learn, count, tell."""
+        state, began = self.state, time.perf_counter()
+        micro_batches = ahead.take(state.epoch, state.batch)
+        learning_rate = self.length.learning_rate(state)
+        set_learning_rate(self.optimiser, learning_rate)
+        result = take_step(
+            self.trainable,
+            micro_batches,
+            self.optimiser,
+            autocast=self.autocast,
+            clip_norm=self.recipe.clip_norm,
+            seed=int(generator(_DROPOUT, self.recipe.seed, state.step).integers(2**63)),
+        )
+        tokens, seconds = sum(batch.num_tokens for batch in micro_batches), time.perf_counter() - began
+        state.step += 1
+        state.tokens += tokens
+        state.seconds += seconds
+        self._count_skip(result.fault)
+        report = StepReport(
+            step=state.step,
+            epoch=state.epoch,
+            loss=None if result.fault else result.loss,
+            grad_norm=None if result.fault else result.grad_norm,
+            lr=learning_rate,
+            tokens=state.tokens,
+            tokens_per_s=tokens / seconds,
+            progress=self.length.progress(state),
+            skipped=result.fault,
+        )
+        state.epoch, state.batch = next_place(self.source, state.epoch, state.batch)
+        for callback in self.callbacks:
+            callback.on_step(report)
+        self._stop_when_stuck()
+
+    def _count_skip(self, fault: str | None) -> None:
+        """Keep the skip list; `state.epoch` and `state.batch` still name the batch of the step."""
+        state = self.state
+        if fault is None:
+            state.skips_in_row = 0
+            return
+        state.skips_in_row += 1
+        state.skips.append(Skip(step=state.step, epoch=state.epoch, batch=state.batch, cause=fault))
+        self._tell(f"step {state.step} skipped: {fault} (epoch {state.epoch}, batch {state.batch})")
+
+    def _stop_when_stuck(self) -> None:
+        if self.state.skips_in_row < self.recipe.max_skips_in_row:
+            return
+        last = self.state.skips[-1]
+        raise TrainingError(
+            f"{self.state.skips_in_row} steps in a row were skipped: {last.cause}",
+            where=f"step {last.step}, epoch {last.epoch}, batch {last.batch} of {self.directory}",
+            hint="lower train.learning_rate, lengthen the warm-up, or set train.precision=float32",
+        )
+
+    def _evaluation_is_due(self) -> bool:
+        every = self.recipe.eval_every_steps
+        return self.state.batch == 0 if every is None else self.state.step % every == 0
+
+    def _evaluate(self) -> None:
+        """Score the model, remember whether it is the best so far, and keep the best."""
+        if self.evaluate is None:
+            return
+        self.trainable.module.eval()
+        with torch.no_grad(), self.autocast:
+            metrics = {name: float(value) for name, value in self.evaluate().items()}
+        self.trainable.module.train()
+        self.state.evaluated_step, self.state.metrics = self.state.step, metrics
+        self.saved_step = -1
+        for callback in self.callbacks:
+            callback.on_evaluate(self.state.step, metrics)
+        if self.recipe.monitor is not None:
+            self._compare(self.recipe.monitor, metrics)
+
+    def _compare(self, monitor: Monitor, metrics: Mapping[str, float]) -> None:
+        if monitor.key not in metrics:
+            raise ConfigError(
+                f"train.monitor.key is {monitor.key!r}, which the evaluation does not give",
+                hint=nearest_hint(monitor.key, metrics),
+            )
+        state = self.state
+        if state.best_step is None or monitor.is_better(
+            metrics[monitor.key], state.best_metrics[monitor.key]
+        ):
+            state.best_step, state.best_metrics, state.evaluations_since_best = state.step, dict(metrics), 0
+            self._save()
+        else:
+            state.evaluations_since_best += 1
+
+    def _is_over(self) -> bool:
+        monitor = self.recipe.monitor
+        patience = None if monitor is None else monitor.patience
+        out_of_patience = patience is not None and self.state.evaluations_since_best >= patience
+        return out_of_patience or self.length.reached(self.state)
+
+    def _save(self) -> None:
+        """Write the checkpoint of this step, unless it is there."""
+        if self.saved_step == self.state.step:
+            return
+        self.state.metrics_bytes = self.record.sync()
+        path = self.checkpoints.save(
+            self.trainable.module, self.optimiser, self.state, identity=self.identity
+        )
+        self.saved_step = self.state.step
+        for callback in self.callbacks:
+            callback.on_checkpoint(self.state.step, path)
+
+    def _take_best_weights(self) -> None:
+        best = self.state.best_step
+        if best is not None and best != self.state.step:
+            self.checkpoints.load(best, self.trainable.module, None, device=self.device)
+
+    def _start(self) -> None:
+        parameters = (p for p in self.trainable.module.parameters() if p.requires_grad)
+        start = RunStart(
+            step=self.state.step,
+            total_steps=self.length.total_steps,
+            num_parameters=sum(parameter.numel() for parameter in parameters),
+        )
+        for callback in self.callbacks:
+            callback.on_start(start)
+
+    def _tell(self, text: str) -> None:
+        for callback in self.callbacks:
+            callback.on_message(text)

@@ -1,0 +1,97 @@
+"""The written record of a run: metrics.jsonl and TensorBoard events."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from erya.errors import StorageError
+from erya.files import storage_error
+from erya.train.protocols import Callback, StepReport
+
+METRICS_FILE = "metrics.jsonl"
+EVENTS_DIRECTORY = "tensorboard"
+
+
+class Record(Callback):
+    """Writes every step and evaluation down.
+
+    What a killed run wrote after its last checkpoint is cut off when the run is resumed, so no step is in the
+    series twice and no line is half there.
+
+    Args:
+        directory: the run directory.
+        step: the step the run is resumed from; 0 for a fresh run.
+        metrics_bytes: length of metrics.jsonl at that step.
+        every_steps: write every so many steps.
+    Raises:
+        StorageError: metrics.jsonl is shorter than the checkpoint remembers, or cannot be written.
+    """
+
+    def __init__(self, directory: Path, *, step: int, metrics_bytes: int, every_steps: int) -> None:
+        self._path, self._every_steps = directory / METRICS_FILE, every_steps
+        try:
+            self._stream = self._path.open("ab")
+            length = self._stream.tell()
+            self._stream.truncate(metrics_bytes)
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+        if length < metrics_bytes:
+            raise StorageError(
+                f"the file has {length} bytes, the checkpoint of step {step} remembers {metrics_bytes}",
+                where=str(self._path),
+                hint="put the file back, or start over in another directory",
+            )
+        self._events = SummaryWriter(str(directory / EVENTS_DIRECTORY), purge_step=step + 1 if step else None)
+
+    def on_step(self, report: StepReport) -> None:
+        if report.skipped is not None:
+            line: dict[str, Any] = {"step": report.step, "epoch": report.epoch, "skipped": report.skipped}
+            self._write({**line, "tokens": report.tokens, "lr": report.lr})
+        elif report.step % self._every_steps == 0:
+            values = {
+                "loss": report.loss,
+                "tokens": report.tokens,
+                "tokens_per_s": round(report.tokens_per_s, 1),
+                "lr": report.lr,
+                "grad_norm": report.grad_norm,
+            }
+            self._write({"step": report.step, "epoch": report.epoch, **values})
+            for name, value in values.items():
+                self._events.add_scalar(f"train/{name}", value, report.step)
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._write({"step": step, **metrics})
+        for name, value in metrics.items():
+            self._events.add_scalar(f"eval/{name.removeprefix('eval_')}", value, step)
+
+    def sync(self) -> int:
+        """Bring the record to the disk; return the length of metrics.jsonl in bytes."""
+        try:
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+        self._events.flush()
+        return self._stream.tell()
+
+    def on_end(self) -> None:
+        self._stream.close()
+        self._events.close()
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        finite = {name: _json_safe(value) for name, value in line.items()}
+        try:
+            self._stream.write((json.dumps(finite, ensure_ascii=False) + "\n").encode())
+            self._stream.flush()
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+
+
+def _json_safe(value: Any) -> Any:
+    """NaN and infinities are not JSON: written as text, so that nothing is lost and any reader can read."""
+    return str(value) if isinstance(value, float) and value - value != 0 else value
