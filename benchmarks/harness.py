@@ -89,9 +89,8 @@ def table(title: str, results: list[Result], *, unit: str, ours: str) -> str:
     for result in results:
         ratio = "" if result is mine else f"{mine.median / result.median:.2f}x"
         spread = f"{min(result.rates):,.1f} to {max(result.rates):,.1f}"
-        lines.append(
-            f"| {result.name} | {result.median:,.1f} | {spread} | {ratio} | {result.peak_bytes / 2**20:,.0f} |"
-        )
+        peak = f"{result.peak_bytes / 2**20:,.0f}"
+        lines.append(f"| {result.name} | {result.median:,.1f} | {spread} | {ratio} | {peak} |")
     return "\n".join(lines) + "\n"
 
 

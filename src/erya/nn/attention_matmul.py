@@ -14,9 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from erya.nn.dropout import apply_keep_bits, keep_bits
+from erya.nn.dropout import keep_bits, keep_only, keep_scale
 from erya.nn.layout import Group, Layout
 
 
@@ -66,8 +65,10 @@ def _forward(
     for group in layout.groups:
         query, key, value = _heads(_gather(qkv, group), group, num_heads, parts=3)
         probs = torch.softmax(_scores(query, key, group), dim=-1)
-        keep, dropped = _drop(probs, dropout_prob)
-        outs.append(_unheads([torch.bmm(dropped, value)], group))
+        keep = _draw(probs, dropout_prob)
+        # The scale of dropout goes to the narrow factor of a product, never to the L x L one.
+        out = _product(_kept(probs, keep), value, alpha=keep_scale(dropout_prob))
+        outs.append(_unheads([out], group))
         if saved is not None:
             saved.append((probs, keep))
     return _in_packed_order(outs, layout)
@@ -84,15 +85,14 @@ def _backward(
     grads = []
     for group, (probs, keep) in zip(layout.groups, saved, strict=True):
         query, key, value = _heads(_gather(qkv, group), group, num_heads, parts=3)
-        grad_rows = _gather(grad.contiguous(), group)
-        if group.padding is not None:
-            grad_rows = grad_rows.masked_fill(group.padding, 0.0)
-        (grad_out,) = _heads(grad_rows, group, num_heads, parts=1)
-        grad_probs = _apply_drop(torch.bmm(grad_out, value.mT), keep, dropout_prob)
-        grad_value = torch.bmm(_apply_drop(probs, keep, dropout_prob).mT, grad_out)
+        (grad_out,) = _heads(_gather(grad, group, fill_padding=True), group, num_heads, parts=1)
+        alpha = keep_scale(dropout_prob)
+        grad_value = _product(_kept(probs, keep).mT, grad_out, alpha=alpha)
+        grad_probs = _kept(_product(grad_out, value.mT, alpha=alpha), keep)
         grad_scores = torch._softmax_backward_data(grad_probs, probs, -1, probs.dtype)
-        grad_scores.mul_(query.shape[-1] ** -0.5)
-        grad_query, grad_key = torch.bmm(grad_scores, key), torch.bmm(grad_scores.mT, query)
+        scale = query.shape[-1] ** -0.5
+        grad_query = _product(grad_scores, key, alpha=scale)
+        grad_key = _product(grad_scores.mT, query, alpha=scale)
         grads.append(_unheads([grad_query, grad_key, grad_value], group))
     return _in_packed_order(grads, layout)
 
@@ -101,33 +101,40 @@ def _scores(query: Tensor, key: Tensor, group: Group) -> Tensor:
     """Scaled products of queries and keys, -inf at padding, shape (G * A, L, L)."""
     scale = query.shape[-1] ** -0.5
     if group.key_bias is None:
-        unused = query.new_empty(1, 1, 1)
-        return torch.baddbmm(unused, query, key.mT, beta=0, alpha=scale)
+        return _product(query, key.mT, alpha=scale)
     num_heads = query.shape[0] // group.num_sequences
     bias = group.key_bias.to(query.dtype).repeat_interleave(num_heads, dim=0)
     return torch.baddbmm(bias, query, key.mT, alpha=scale)
 
 
-def _drop(probs: Tensor, prob: float) -> tuple[Tensor | None, Tensor]:
-    """Draw a dropout mask and apply it: (mask or None, dropped probabilities)."""
+def _product(left: Tensor, right: Tensor, *, alpha: float) -> Tensor:
+    """Batched matrix product times `alpha`, in one call and one rounding."""
+    return torch.baddbmm(left.new_empty(1, 1, 1), left, right, beta=0, alpha=alpha)
+
+
+def _draw(probs: Tensor, prob: float) -> Tensor | None:
+    """A dropout mask for `probs`: bits on a CPU, booleans elsewhere, None when nothing is dropped."""
     if prob == 0.0:
-        return None, probs
+        return None
     if probs.device.type == "cpu":
-        keep = keep_bits(probs.shape, prob, dtype=probs.dtype)
-    else:
-        keep = functional.dropout(torch.ones_like(probs), prob)
-    return keep, _apply_drop(probs, keep, prob)
+        return keep_bits(probs.shape, prob, dtype=probs.dtype)
+    return torch.rand_like(probs, dtype=torch.float32) >= 1.0 - 1.0 / keep_scale(prob)
 
 
-def _apply_drop(x: Tensor, keep: Tensor | None, prob: float) -> Tensor:
+def _kept(x: Tensor, keep: Tensor | None) -> Tensor:
     if keep is None:
         return x
-    return x * keep if keep.is_floating_point() else apply_keep_bits(x, keep, prob)
+    return x * keep if keep.dtype == torch.bool else keep_only(x, keep)
 
 
-def _gather(rows: Tensor, group: Group) -> Tensor:
-    """The cells of a group's rectangle, shape (G * L, width)."""
-    return rows if group.rows is None else rows.index_select(0, group.rows)
+def _gather(rows: Tensor, group: Group, *, fill_padding: bool = False) -> Tensor:
+    """The cells of a group's rectangle, shape (G * L, width); with `fill_padding`, zeros at padding."""
+    if group.rows is None:
+        return rows.contiguous()
+    cells = rows.index_select(0, group.rows)
+    if fill_padding and group.padding is not None:
+        cells.masked_fill_(group.padding, 0.0)
+    return cells
 
 
 def _heads(rows: Tensor, group: Group, num_heads: int, *, parts: int) -> tuple[Tensor, ...]:

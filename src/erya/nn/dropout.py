@@ -50,12 +50,13 @@ class Dropout(nn.Module):
 class _CpuDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, prob: float) -> Tensor:
+        x = x.contiguous()
         ctx.keep, ctx.prob = keep_bits(x.shape, prob, dtype=x.dtype), prob
-        return apply_keep_bits(x, ctx.keep, prob)
+        return keep_only(x, ctx.keep).mul_(keep_scale(prob))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return apply_keep_bits(grads[0], ctx.keep, ctx.prob), None
+        return keep_only(grads[0].contiguous(), ctx.keep).mul_(keep_scale(ctx.prob)), None
 
 
 def keep_bits(shape: torch.Size, prob: float, *, dtype: torch.dtype) -> Tensor:
@@ -67,14 +68,18 @@ def keep_bits(shape: torch.Size, prob: float, *, dtype: torch.dtype) -> Tensor:
         dtype: number format the mask is for; the mask is the signed integer of its width.
     """
     count = shape.numel()
-    # random_() leaves the top bit of an int64 unset; the mask below uses 15 bits of each 16, so never that one.
+    # random_() leaves the top bit of an int64 unset; 15 bits of each 16 are used below, never that one.
     draws = torch.empty((count + 3) // 4, dtype=torch.int64).random_()
     lanes = draws.view(torch.int16)[:count].bitwise_and_(_STEPS - 1)
     keep = lanes.sub_(round(prob * _STEPS)).bitwise_right_shift_(15).bitwise_not_()
     return keep.to(_BITS[dtype]).view(shape)
 
 
-def apply_keep_bits(x: Tensor, keep: Tensor, prob: float) -> Tensor:
-    """Zero the dropped elements of `x` and scale the kept ones so that the expectation stays."""
-    kept_share = 1.0 - round(prob * _STEPS) / _STEPS
-    return x.contiguous().view(keep.dtype).bitwise_and(keep).view(x.dtype).mul_(1.0 / kept_share)
+def keep_only(x: Tensor, keep: Tensor) -> Tensor:
+    """A copy of `x` with the dropped elements at zero; `keep` comes from `keep_bits`, shape of `x`."""
+    return x.view(keep.dtype).bitwise_and(keep).view(x.dtype)
+
+
+def keep_scale(prob: float) -> float:
+    """What kept elements are multiplied by, so that dropping leaves the expectation as it was."""
+    return _STEPS / (_STEPS - round(prob * _STEPS))
