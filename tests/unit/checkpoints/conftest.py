@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import save_file
+from tiny_models import PIECES, Classifier, WriteModel, randomise
 from torch import Tensor, nn
 
 from erya.checkpoints.huggingface import render_config
@@ -15,35 +15,7 @@ from erya.checkpoints.info import ModelInfo, write_json
 from erya.checkpoints.saving import foreign_tensors
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
-from erya.models.initialise import initialise
 from erya.models.masked_lm import MaskedLanguageModel
-
-PIECES = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "这",
-    "家",
-    "酒",
-    "店",
-    "很",
-    "好",
-    "差",
-    "a",
-    "##b",
-    "。",
-]
-
-
-class Classifier(nn.Module):
-    """The shape of a sequence classifier: an encoder and a linear layer."""
-
-    def __init__(self, encoder: Encoder, num_labels: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.classifier = nn.Linear(encoder.config.hidden_size, num_labels)
 
 
 @pytest.fixture
@@ -60,16 +32,6 @@ def config() -> EncoderConfig:
         layer_norm_eps=1e-5,
         pad_id=1,
     )
-
-
-def randomise(module: nn.Module) -> nn.Module:
-    """Give every parameter a value no default has, biases and norms included."""
-    generator = torch.Generator().manual_seed(3)
-    initialise(module, initializer_range=0.5, generator=generator)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
-    return module.eval()
 
 
 @pytest.fixture
@@ -89,9 +51,6 @@ def masked_model(config: EncoderConfig) -> MaskedLanguageModel:
 @pytest.fixture
 def classifier(encoder: Encoder) -> Classifier:
     return Classifier(encoder, 2)
-
-
-WriteModel = Callable[..., Path]
 
 
 @pytest.fixture
