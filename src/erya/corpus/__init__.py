@@ -1,0 +1,1 @@
+"""Corpus: raw files to documents to shards, in constant memory and in order."""

@@ -1,0 +1,1 @@
+"""Text: cleaning, scripts, sentences and words. Pure functions from str to str and spans."""
