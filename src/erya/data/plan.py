@@ -68,8 +68,8 @@ def cut_sequences(
         max_tokens: most tokens of a sequence, special tokens not counted.
         min_tokens: shorter sequences are left out and counted.
     """
-    cuts = np.union1d(sentence_ends, document_ends)
-    starts = np.concatenate([np.zeros(1, np.int64), document_ends[:-1]]) if len(document_ends) else cuts
+    cuts = np.union1d(np.append(sentence_ends, 0), document_ends)
+    starts = np.concatenate([np.zeros(1, np.int64), document_ends[:-1]]) if len(document_ends) else document_ends
     limits = document_ends
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     split_sentences = 0

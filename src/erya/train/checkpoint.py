@@ -67,8 +67,7 @@ class Checkpoints:
                 {"state": state.model_dump(), "identity": identity}, ensure_ascii=False, indent=2
             )
             (aside / STATE).write_text(text, encoding="utf-8")
-            sums = [f"{sha256_of(aside / name)}  {name}\n" for name in (TENSORS, STATE)]
-            (aside / SUMS).write_text("".join(sums), encoding="utf-8")
+            (aside / SUMS).write_text(_sums(aside), encoding="utf-8")
         kept = {*self.steps()[-self._keep :], state.step, state.best_step}
         for step in self.steps():
             if step not in kept:
@@ -108,11 +107,10 @@ class Checkpoints:
         """What is wrong with the checkpoint of `step`; None when its files are what was written."""
         path = self.path(step)
         try:
-            lines = (path / SUMS).read_text(encoding="utf-8").splitlines()
-            written = [f"{sha256_of(path / name)}  {name}" for name in (TENSORS, STATE)]
+            same = (path / SUMS).read_text(encoding="utf-8") == _sums(path)
         except (OSError, ValueError) as error:
             return str(error)
-        return None if written == lines else "its files changed since they were written"
+        return None if same else "its files changed since they were written"
 
     def load(self, step: int, module: nn.Module, optimiser: AdamW | None, *, device: torch.device) -> None:
         """Put the weights, and with `optimiser` its running means, of `step` in place.
@@ -136,6 +134,11 @@ class Checkpoints:
             return RunState.model_validate(content["state"]), content["identity"]
         except (ValueError, KeyError, ValidationError) as error:
             raise CheckpointError(f"written by another version of erya: {error}", where=str(path)) from None
+
+
+def _sums(directory: Path) -> str:
+    """The checksums of a checkpoint's files, as `sha256sum -c` reads them."""
+    return "".join(f"{sha256_of(directory / name)}  {name}\n" for name in (TENSORS, STATE))
 
 
 def _save_tensors(tensors: Mapping[str, Any], path: Path) -> None:

@@ -101,5 +101,10 @@ def toy_run(directory: Path, trainable: ToyTrainable | None = None, **options: o
     )
     trainable = trainable or ToyTrainable()
     return train(
-        trainable, source, recipe=recipe.train, run_recipe=recipe, directory=directory, **options  # type: ignore[arg-type]
+        trainable,
+        source,
+        recipe=recipe.train,
+        run_recipe=recipe,
+        directory=directory,
+        **options,  # type: ignore[arg-type]
     )

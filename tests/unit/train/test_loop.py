@@ -1,0 +1,218 @@
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from toy_model import ToyTrainable, toy_recipe, toy_run
+
+from erya.errors import ConfigError, StorageError, TrainingError
+from erya.files import exclusive
+from erya.train.protocols import Callback, RunStart, StepReport
+
+
+def lines(directory: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(directory: Path) -> dict[int, float]:
+    return {int(line["step"]): line["loss"] for line in lines(directory) if "loss" in line}
+
+
+def checkpoints(directory: Path) -> list[str]:
+    return sorted(path.name for path in (directory / "checkpoints").iterdir())
+
+
+class Stop(Callback):
+    """Does something after a step."""
+
+    def __init__(self, step: int, *, signal_number: int | None = None) -> None:
+        self.step, self.signal_number, self.messages = step, signal_number, list[str]()
+        self.start: RunStart | None = None
+        self.evaluations: list[int] = []
+        self.ended = 0
+
+    def on_start(self, start: RunStart) -> None:
+        self.start = start
+
+    def on_step(self, report: StepReport) -> None:
+        if report.step == self.step:
+            if self.signal_number is None:
+                raise RuntimeError("power cut")
+            os.kill(os.getpid(), self.signal_number)
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.evaluations.append(step)
+
+    def on_message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def on_end(self) -> None:
+        self.ended += 1
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ToyTrainable]:
+    directory, trainable = tmp_path_factory.mktemp("whole"), ToyTrainable()
+    toy_run(directory, trainable)
+    return directory, trainable
+
+
+def test_a_run_learns_and_writes_its_record(tmp_path: Path) -> None:
+    toy_run(tmp_path, recipe=toy_recipe(steps=120, learning_rate=0.03))
+    series = list(losses(tmp_path).values())
+    assert sum(series[-20:]) < 0.8 * sum(series[:20])
+    first = lines(tmp_path)[0]
+    assert {"step", "loss", "tokens", "tokens_per_s", "lr", "grad_norm"} <= first.keys()
+    assert list((tmp_path / "tensorboard").iterdir())
+    assert "learning_rate: 0.03" in (tmp_path / "recipe.yaml").read_text()
+
+
+@pytest.mark.parametrize("cut", [1, 5, 7, 13, 19])
+def test_a_run_cut_off_and_resumed_equals_the_uncut_one(
+    cut: int, tmp_path: Path, whole: tuple[Path, ToyTrainable]
+) -> None:
+    with pytest.raises(RuntimeError, match="power cut"):
+        toy_run(tmp_path, callbacks=[Stop(cut)])
+    resumed = ToyTrainable()
+    with torch.no_grad():
+        resumed.module.words.weight.zero_()
+        resumed = resumed if cut > 5 else ToyTrainable()
+    toy_run(tmp_path, resumed)
+    assert losses(tmp_path) == losses(whole[0])
+    assert [line["step"] for line in lines(tmp_path)] == list(range(1, 21))
+    for one, other in zip(resumed.module.parameters(), whole[1].module.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_last_checkpoints_are_kept(whole: tuple[Path, ToyTrainable]) -> None:
+    assert checkpoints(whole[0]) == ["step-15", "step-20"]
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        result = toy_run(tmp_path, evaluate=lambda: {"eval_loss": 1.0})
+        assert result.state.step == 20
+    assert [line["step"] for line in lines(tmp_path) if "eval_loss" in line] == [8, 16, 20]
+
+
+def test_a_run_may_be_made_longer(tmp_path: Path) -> None:
+    toy_run(tmp_path)
+    assert toy_run(tmp_path, recipe=toy_recipe(steps=23)).state.step == 23
+    assert list(losses(tmp_path)) == list(range(1, 24))
+
+
+def test_another_recipe_is_refused_and_named(tmp_path: Path) -> None:
+    toy_run(tmp_path)
+    with pytest.raises(ConfigError, match=r"train\.learning_rate was 0\.01, is 0\.5\n") as caught:
+        toy_run(tmp_path, recipe=toy_recipe(learning_rate=0.5, steps=30))
+    assert str(tmp_path) in str(caught.value.where)
+    with pytest.raises(ConfigError, match="vocabulary changed"):
+        toy_run(tmp_path, fingerprints={"vocabulary": "1"})
+
+
+def test_keys_named_changeable_may_change(tmp_path: Path) -> None:
+    toy_run(tmp_path)
+    recipe = toy_recipe().model_copy(update={"colour": "red"})
+    with pytest.raises(ConfigError, match="colour"):
+        toy_run(tmp_path, recipe=recipe)
+    toy_run(tmp_path, recipe=recipe, changeable=["colour"])
+
+
+def test_starting_over_keeps_the_former_run(tmp_path: Path) -> None:
+    toy_run(tmp_path)
+    former = (tmp_path / "metrics.jsonl").read_text()
+    toy_run(tmp_path, recipe=toy_recipe(seed=1), resume=False)
+    assert (tmp_path / "previous-1" / "metrics.jsonl").read_text() == former
+    assert len(lines(tmp_path)) == 20
+
+
+def test_two_runs_cannot_share_a_directory(tmp_path: Path) -> None:
+    with exclusive(tmp_path), pytest.raises(StorageError, match="another process"):
+        toy_run(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_a_checkpoint(
+    number: int, tmp_path: Path, whole: tuple[Path, ToyTrainable]
+) -> None:
+    stop = Stop(8, signal_number=number)
+    result = toy_run(tmp_path, callbacks=[stop])
+    assert result.interrupted
+    assert (result.state.step, checkpoints(tmp_path)[-1], stop.ended) == (8, "step-8", 1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not toy_run(tmp_path).interrupted
+    assert losses(tmp_path) == losses(whole[0])
+
+
+def test_a_bad_step_is_skipped_counted_and_shown(tmp_path: Path) -> None:
+    stop = Stop(-1)
+    result = toy_run(tmp_path, ToyTrainable(poison=range(3, 5)), callbacks=[stop])
+    assert [skip.step for skip in result.state.skips] == [4, 5]
+    assert [line["step"] for line in lines(tmp_path) if "skipped" in line] == [4, 5]
+    assert "step 4 skipped: the loss is nan (epoch 0, batch 3)" in stop.messages
+    assert sorted(losses(tmp_path)) == [step for step in range(1, 21) if step not in (4, 5)]
+
+
+def test_bad_steps_in_a_row_end_the_run(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="3 steps in a row were skipped: the loss is nan") as caught:
+        toy_run(tmp_path, ToyTrainable(poison=range(6, 99)), recipe=toy_recipe(max_skips_in_row=3))
+    assert "step 9, epoch" in str(caught.value.where)
+
+
+def test_evaluation_sees_the_module_in_evaluation_mode_and_changes_nothing(
+    tmp_path: Path, whole: tuple[Path, ToyTrainable]
+) -> None:
+    trainable = ToyTrainable()
+
+    def evaluate() -> dict[str, float]:
+        assert not trainable.module.training
+        assert not torch.is_grad_enabled()
+        return {"eval_noise": float(torch.rand(()))}
+
+    stop = Stop(-1)
+    toy_run(tmp_path, trainable, evaluate=evaluate, callbacks=[stop], recipe=toy_recipe(eval_every_steps=3))
+    assert stop.evaluations == [3, 6, 9, 12, 15, 18, 20]
+    assert losses(tmp_path) == losses(whole[0])
+
+
+def monitored(values: list[float], directory: Path, **changes: object) -> tuple[object, ToyTrainable]:
+    trainable, queue = ToyTrainable(), iter(values)
+    recipe = toy_recipe(eval_every_steps=2, monitor={"key": "eval_f1", "mode": "max", **changes})
+    result = toy_run(directory, trainable, evaluate=lambda: {"eval_f1": next(queue)}, recipe=recipe)
+    return result, trainable
+
+
+def test_early_stopping_and_the_best_weights(tmp_path: Path) -> None:
+    result, trainable = monitored([0.1, 0.5, 0.2, 0.5, float("nan")], tmp_path, patience=3)
+    state = result.state  # type: ignore[attr-defined]
+    assert (state.step, state.best_step, state.best_metrics) == (10, 4, {"eval_f1": 0.5})
+    assert result.stopped_early  # type: ignore[attr-defined]
+    assert "step-4" in checkpoints(tmp_path)
+    best = torch.load(tmp_path / "checkpoints" / "step-4" / "training.pt", weights_only=True)["module"]
+    assert all(torch.equal(best[name], value) for name, value in trainable.module.state_dict().items())
+
+
+def test_the_best_checkpoint_outlives_the_last_ones(tmp_path: Path) -> None:
+    monitored([0.9, *([0.1] * 9)], tmp_path)
+    assert checkpoints(tmp_path) == ["step-15", "step-2", "step-20"]
+
+
+def test_a_monitored_number_that_is_not_there(tmp_path: Path) -> None:
+    recipe = toy_recipe(monitor={"key": "eval_lost"})
+    with pytest.raises(ConfigError, match="eval_lost") as caught:
+        toy_run(tmp_path, evaluate=lambda: {"eval_loss": 1.0}, recipe=recipe)
+    assert "eval_loss" in str(caught.value.hint)
+    with pytest.raises(ConfigError, match="no held-out data"):
+        toy_run(tmp_path, recipe=recipe)
+
+
+def test_lines_are_written_as_often_as_asked(tmp_path: Path) -> None:
+    toy_run(tmp_path, recipe=toy_recipe(log_every_steps=7))
+    assert list(losses(tmp_path)) == [7, 14]
+
+
+def test_bfloat16_runs(tmp_path: Path) -> None:
+    toy_run(tmp_path, recipe=toy_recipe(precision="bfloat16", steps=2))
