@@ -1,0 +1,131 @@
+"""What becomes of each code point, asked of `tokenizers` itself.
+
+Python's `unicodedata` knows another version of Unicode than the reference does, so no table here is
+ours: a page of code points is run through the reference the first time a text needs it (a few
+milliseconds), and the answer is kept for the process.
+
+A code point is one of three things: a token of its own in whatever company (then the table holds the code
+point it normalises to), white space, or part of a run. Only runs need a closer look.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import normalizers, pre_tokenizers
+
+from erya.tokenizer.spec import Rules
+
+PAGE_SIZE = 4096
+NUM_PAGES = 0x110000 // PAGE_SIZE
+SPACE, RUN, UNKNOWN_PAGE = -1, -2, -3
+_SURROGATES = range(0xD800, 0xE000)
+
+# Letters and digits that may form runs in `native` mode: Latin, Greek, Cyrillic. Everything else (Hanzi,
+# kana, emoji, signs) stands alone, in the vocabulary or not.
+_RUN_RANGES = (
+    (0x30, 0x39),
+    (0x41, 0x5A),
+    (0x61, 0x7A),
+    (0xC0, 0xD6),
+    (0xD8, 0xF6),
+    (0xF8, 0x24F),
+    (0x370, 0x373),
+    (0x376, 0x377),
+    (0x37B, 0x37D),
+    (0x388, 0x3FF),
+    (0x400, 0x481),
+    (0x48A, 0x52F),
+)
+
+
+class PreTokenizer(Protocol):
+    """What cuts text into words, with their places."""
+
+    def pre_tokenize_str(self, sequence: str) -> list[tuple[str, tuple[int, int]]]:
+        """The words of `sequence`."""
+
+
+def may_run(character: str) -> bool:
+    """Whether `native` mode may join this (normalised) character with its neighbours."""
+    return any(first <= ord(character) <= last for first, last in _RUN_RANGES)
+
+
+def page_characters(page: int) -> list[str]:
+    """The 4,096 code points of a page; surrogates, which no UTF-8 text can hold, as a stand-in letter."""
+    codes = range(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)
+    return ["a" if code in _SURROGATES else chr(code) for code in codes]
+
+
+def normalise_page(page: int, normalizer: normalizers.Normalizer) -> list[str]:
+    """What each code point of a page becomes on its own.
+
+    The characters are laid out with a digit before each: a digit normalises to itself, nothing else
+    normalises to it, and no rule looks across it. The digit itself is asked about as another digit.
+    """
+    characters = ["1" if character == "0" else character for character in page_characters(page)]
+    parts = normalizer.normalize_str("".join("0" + character for character in characters)).split("0")[1:]
+    assert len(parts) == len(characters), "a character normalised to the separator"
+    return parts
+
+
+def cut_kinds(characters: list[str], pre_tokenizer: PreTokenizer) -> NDArray[np.int32]:
+    """For each character: its code point if it stands alone, SPACE, or RUN; shape (len(characters),)."""
+    covered = np.zeros(2 * len(characters), dtype=np.bool_)
+    alone = np.zeros(2 * len(characters), dtype=np.bool_)
+    for piece, (start, end) in pre_tokenizer.pre_tokenize_str("".join("a" + char for char in characters)):
+        covered[start:end] = True
+        alone[start] = len(piece) == 1
+    codes = np.array([ord(character) for character in characters], dtype=np.int32)
+    return np.where(~covered[1::2], SPACE, np.where(alone[1::2], codes, RUN)).astype(np.int32)
+
+
+def bert_normalizer(rules: Rules) -> normalizers.Normalizer:
+    """The reference's normaliser with these rules."""
+    return normalizers.BertNormalizer(
+        clean_text=rules.clean,
+        handle_chinese_chars=rules.split_hanzi,
+        strip_accents=rules.strip_accents,
+        lowercase=rules.lowercase,
+    )
+
+
+@lru_cache(maxsize=2 * NUM_PAGES)
+def reference_kinds(page: int, rules: Rules) -> NDArray[np.int32]:
+    """The kinds of a page of code points in `reference` mode, int32, shape (4096,)."""
+    parts = normalise_page(page, bert_normalizer(rules))
+    kinds = cut_kinds([part if len(part) == 1 else "a" for part in parts], pre_tokenizers.BertPreTokenizer())
+    for index, part in enumerate(parts):
+        spaced = len(part) == 3 and part[0] == part[2] == " " and not part[1].isspace()
+        if spaced:
+            kinds[index] = ord(part[1])
+    if page == _SURROGATES.start // PAGE_SIZE:
+        kinds[_SURROGATES.start % PAGE_SIZE :] = RUN
+    return kinds
+
+
+@lru_cache(maxsize=2 * NUM_PAGES)
+def native_folded(page: int, *, lowercase: bool) -> tuple[str, ...]:
+    """What each code point of a page becomes in `native` mode: always exactly one."""
+    if not lowercase:
+        return tuple(chr(code) for code in range(page * PAGE_SIZE, (page + 1) * PAGE_SIZE))
+    # The one letter that lower-cases to two (the dotted capital I) keeps the first of them.
+    folded = [part[0] for part in normalise_page(page, normalizers.Lowercase())]
+    if page == 0:
+        folded[ord("0")] = "0"
+    if page == _SURROGATES.start // PAGE_SIZE:
+        folded[_SURROGATES.start % PAGE_SIZE :] = [chr(code) for code in _SURROGATES]
+    return tuple(folded)
+
+
+@lru_cache(maxsize=2 * NUM_PAGES)
+def native_kinds(page: int, alphabet: frozenset[str], *, lowercase: bool) -> NDArray[np.int32]:
+    """The kinds of a page of code points in `native` mode, int32, shape (4096,)."""
+    folded = native_folded(page, lowercase=lowercase)
+    kinds = np.array([RUN if char in alphabet else ord(char) for char in folded], dtype=np.int32)
+    spaces = cut_kinds(page_characters(page), pre_tokenizers.WhitespaceSplit()) == SPACE
+    kinds[spaces] = SPACE
+    return kinds

@@ -1,0 +1,277 @@
+"""A tokenizer's directory: what Hugging Face writes, and what we add to it.
+
+`tokenizer.json` holds everything; `vocab.txt` the pieces alone, with flags in `tokenizer_config.json`.
+Either is enough. Where several files say the same thing they must agree: `tokenizers` believes the first,
+`transformers` the last, and a model that is fed by the wrong one is silently worse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from erya.errors import CheckpointError, InputError
+from erya.files import atomic_write
+from erya.tokenizer.huggingface import build, native_parts
+from erya.tokenizer.spec import SPECIAL_TOKENS, AddedToken, Mode, Rules, TokenizerSpec
+from erya.tokenizer.vocabulary import read_vocabulary, run_alphabet, same_vocabulary
+
+TOKENIZER, VOCABULARY, CONFIG, SPECIALS = (
+    "tokenizer.json",
+    "vocab.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+)
+MODE_KEY = "erya_mode"
+_ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+_FLAGS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "split_hanzi",
+}
+
+
+def read_spec(directory: Path) -> TokenizerSpec:
+    """Read the tokenizer of a directory; see `Tokenizer.open`."""
+    if not directory.is_dir():
+        raise InputError(
+            "no such directory", where=str(directory), hint="give a tokenizer or model directory"
+        )
+    config = _read_json(directory / CONFIG)
+    whole = _read_json(directory / TOKENIZER)
+    if not whole and not (directory / VOCABULARY).is_file():
+        raise InputError(f"no tokenizer here: neither {TOKENIZER} nor {VOCABULARY}", where=str(directory))
+    mode = _mode(directory, config)
+    pieces = _pieces(directory, whole)
+    rules = _rules(directory, mode, whole, config)
+    names = _special_names(directory, whole, config)
+    added = _added(directory, pieces, names, whole, config)
+    spec = TokenizerSpec(mode=mode, rules=rules, pieces=pieces, added=added, special_tokens=names)
+    if mode == "native" and whole:
+        _require_native(directory, whole, spec)
+    return spec
+
+
+def write_spec(spec: TokenizerSpec, directory: Path) -> None:
+    """Write a tokenizer into an existing directory; see `Tokenizer.save`."""
+    if any("\n" in piece or "\r" in piece for piece in spec.pieces):
+        raise CheckpointError(f"a piece holds a line end, {VOCABULARY} cannot hold it", where=str(directory))
+    _write(directory / VOCABULARY, "".join(piece + "\n" for piece in spec.pieces))
+    _write(directory / TOKENIZER, build(spec, run_alphabet(spec)).to_str(pretty=True))
+    names = dict(zip(_ROLES, spec.special_tokens, strict=True))
+    _write(directory / SPECIALS, _json(names))
+    _write(directory / CONFIG, _json(_config(spec) | names))
+
+
+def _config(spec: TokenizerSpec) -> dict[str, Any]:
+    rules = spec.rules
+    # The class BertTokenizer builds its own rules from three flags. Whatever those cannot say must be opened
+    # by the class that takes tokenizer.json at its word.
+    flags = ("lowercase", "strip_accents", "split_hanzi")
+    plain = Rules(**{flag: getattr(rules, flag) for flag in flags}) == rules and spec.mode == "reference"
+    decoder = {
+        str(token.id): {
+            key: getattr(token, key)
+            for key in ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
+        }
+        for token in spec.added
+    }
+    config = {
+        "tokenizer_class": "BertTokenizer" if plain else "PreTrainedTokenizerFast",
+        "do_lower_case": rules.lowercase,
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False,
+        "added_tokens_decoder": decoder,
+        MODE_KEY: spec.mode,
+    }
+    if spec.mode == "reference":
+        config |= {"strip_accents": rules.strip_accents, "tokenize_chinese_chars": rules.split_hanzi}
+    return config
+
+
+def _mode(directory: Path, config: Mapping[str, Any]) -> Mode:
+    told = {
+        CONFIG: config.get(MODE_KEY),
+        "erya.json": _read_json(directory / "erya.json").get("tokenizer_mode"),
+    }
+    values = {value for value in told.values() if value is not None}
+    if len(values) > 1:
+        raise CheckpointError(
+            f"the tokenizer's mode is told twice, differently: {told}", where=str(directory)
+        )
+    mode = values.pop() if values else "reference"
+    if mode not in ("native", "reference"):
+        raise CheckpointError(f"unknown tokenizer mode {mode!r}", where=str(directory))
+    return cast(Mode, mode)
+
+
+def _pieces(directory: Path, whole: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = read_vocabulary(directory / VOCABULARY) if (directory / VOCABULARY).is_file() else None
+    if not whole:
+        assert listed is not None
+        return listed
+    where = str(directory / TOKENIZER)
+    model = whole.get("model") or {}
+    if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
+        raise CheckpointError(
+            f"the tokenizer's model is {model.get('type')}, not WordPiece",
+            where=where,
+            hint="use a BERT model",
+        )
+    by_id = {id: piece for piece, id in model["vocab"].items()}
+    if sorted(by_id) != list(range(len(model["vocab"]))):
+        gap = next(id for id in range(len(model["vocab"])) if id not in by_id)
+        raise CheckpointError(f"the vocabulary has no piece with id {gap}", where=where)
+    pieces = tuple(by_id[id] for id in range(len(by_id)))
+    if listed is not None:
+        same_vocabulary(pieces, listed, where=str(directory / VOCABULARY))
+    return pieces
+
+
+def _rules(directory: Path, mode: Mode, whole: Mapping[str, Any], config: Mapping[str, Any]) -> Rules:
+    if mode == "native":
+        model = whole.get("model") or {}
+        return Rules(
+            lowercase=bool(config.get("do_lower_case", True)),
+            strip_accents=False,
+            clean=False,
+            max_word_length=model.get("max_input_chars_per_word", 100),
+        )
+    if whole:
+        rules = _whole_rules(directory / TOKENIZER, whole)
+        _require_agreement(directory, rules, config)
+        return rules
+    lowercase = bool(config.get("do_lower_case", True))
+    strip = config.get("strip_accents")
+    return Rules(
+        lowercase=lowercase,
+        strip_accents=lowercase if strip is None else bool(strip),
+        split_hanzi=bool(config.get("tokenize_chinese_chars", True)),
+    )
+
+
+def _whole_rules(path: Path, whole: Mapping[str, Any]) -> Rules:
+    normalizer, pre_tokenizer = whole.get("normalizer") or {}, whole.get("pre_tokenizer") or {}
+    found = normalizer.get("type"), pre_tokenizer.get("type")
+    if found != ("BertNormalizer", "BertPreTokenizer"):
+        raise CheckpointError(
+            f"the tokenizer's parts are {found}, not BertNormalizer and BertPreTokenizer", where=str(path)
+        )
+    lowercase, strip, model = bool(normalizer["lowercase"]), normalizer.get("strip_accents"), whole["model"]
+    return Rules(
+        lowercase=lowercase,
+        strip_accents=lowercase if strip is None else bool(strip),
+        split_hanzi=bool(normalizer["handle_chinese_chars"]),
+        clean=bool(normalizer["clean_text"]),
+        prefix=model.get("continuing_subword_prefix", "##"),
+        max_word_length=model.get("max_input_chars_per_word", 100),
+    )
+
+
+def _require_agreement(directory: Path, rules: Rules, config: Mapping[str, Any]) -> None:
+    for key, field in _FLAGS.items():
+        said, is_so = config.get(key), getattr(rules, field)
+        if said is not None and bool(said) != is_so:
+            raise CheckpointError(
+                f"{CONFIG} says {key}={bool(said)}, {TOKENIZER} says {is_so}",
+                where=str(directory),
+                hint="correct the file that is wrong: transformers follows the first, tokenizers the second",
+            )
+
+
+def _special_names(
+    directory: Path, whole: Mapping[str, Any], config: Mapping[str, Any]
+) -> tuple[str, str, str, str, str]:
+    told = {**_read_json(directory / SPECIALS), **{key: value for key, value in config.items() if value}}
+    names = [_content(told.get(role)) or name for role, name in zip(_ROLES, SPECIAL_TOKENS, strict=True)]
+    unk = (whole.get("model") or {}).get("unk_token")
+    names[1] = unk or names[1]
+    return cast(tuple[str, str, str, str, str], tuple(names))
+
+
+def _content(token: Any) -> str | None:
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _added(
+    directory: Path,
+    pieces: Sequence[str],
+    names: Sequence[str],
+    whole: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> tuple[AddedToken, ...]:
+    """The added tokens of all files together; the five special tokens are added tokens in any case."""
+    ids = {piece: id for id, piece in enumerate(pieces)}
+    entries = [{"id": int(id), **token} for id, token in (config.get("added_tokens_decoder") or {}).items()]
+    entries += whole.get("added_tokens") or []
+    legacy = _read_json(directory / "added_tokens.json")
+    known = {entry["content"] for entry in entries}
+    entries += [
+        {"id": id, "content": name, "special": False, "normalized": True}
+        for name, id in legacy.items()
+        if name not in known
+    ]
+    fields = AddedToken.__dataclass_fields__
+    added = {
+        entry["content"]: AddedToken(**{key: value for key, value in entry.items() if key in fields})
+        for entry in entries
+    }
+    missing = [name for name in names if name not in added and name not in ids]
+    if missing:
+        raise CheckpointError(
+            f"the vocabulary lacks the special tokens {', '.join(missing)}", where=str(directory)
+        )
+    for name in names:
+        added.setdefault(name, AddedToken(name, ids[name]))
+    _require_places(directory, ids, list(added.values()))
+    return tuple(sorted(added.values(), key=lambda token: token.id))
+
+
+def _require_places(directory: Path, ids: Mapping[str, int], added: Sequence[AddedToken]) -> None:
+    """Added tokens stand where the vocabulary has them, or behind it without a gap."""
+    for token in added:
+        if ids.get(token.content, token.id) != token.id or (token.id < len(ids) and token.content not in ids):
+            raise CheckpointError(
+                f"the added token {token.content!r} has id {token.id}, the vocabulary says otherwise",
+                where=str(directory),
+            )
+    behind = sorted(token.id for token in added if token.id >= len(ids))
+    if behind != list(range(len(ids), len(ids) + len(behind))):
+        raise CheckpointError(
+            f"the ids of added tokens behind the {len(ids)} pieces have a gap: {behind[:5]}",
+            where=str(directory),
+        )
+
+
+def _require_native(directory: Path, whole: Mapping[str, Any], spec: TokenizerSpec) -> None:
+    for key, value in native_parts(spec, run_alphabet(spec)).items():
+        if whole.get(key) != value:
+            raise CheckpointError(
+                f"the {key} is not the one that belongs to this vocabulary in native mode",
+                where=str(directory / TOKENIZER),
+                hint=f"delete {TOKENIZER}: it can be written anew from {VOCABULARY} and {CONFIG}",
+            )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; empty when there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", where=str(path)) from None
+    if not isinstance(value, dict):
+        raise InputError("a JSON object is wanted", where=str(path))
+    return value
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as stream:
+        stream.write(text.encode("utf-8"))

@@ -1,0 +1,43 @@
+"""WordPiece: the longest piece first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class GreedyPieces:
+    """Cut a word into the longest pieces of a vocabulary, from left to right.
+
+    Args:
+        pieces: ids by piece; a piece that continues a word begins with `prefix`.
+        unk_id: the id of a word that cannot be cut so.
+        prefix: what marks continuing pieces, such as `##`.
+        max_word_length: a longer word (in characters) is unknown without a look.
+    Source: Wu et al. 2016, Google's Neural Machine Translation System, section 4.1; greedy search as in
+        Devlin et al. 2019 (BERT).
+    """
+
+    def __init__(self, pieces: Mapping[str, int], *, unk_id: int, prefix: str, max_word_length: int) -> None:
+        self._first, self._rest = pieces, _continuing(pieces, prefix)
+        self._unk_id, self._max_word_length = unk_id, max_word_length
+        self._longest = max(map(len, pieces), default=1)
+
+    def __call__(self, word: str) -> list[tuple[int, int, int]]:
+        """The pieces of `word` as (id, start, end); one unknown piece if any part of it has none."""
+        if len(word) > self._max_word_length:
+            return [(self._unk_id, 0, len(word))]
+        found, start, pieces = [], 0, self._first
+        while start < len(word):
+            for end in range(min(len(word), start + self._longest), start, -1):
+                piece = pieces.get(word[start:end])
+                if piece is not None:
+                    found.append((piece, start, end))
+                    break
+            else:
+                return [(self._unk_id, 0, len(word))]
+            start, pieces = end, self._rest
+        return found
+
+
+def _continuing(pieces: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {piece[len(prefix) :]: id for piece, id in pieces.items() if piece.startswith(prefix)}

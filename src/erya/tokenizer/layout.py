@@ -1,0 +1,93 @@
+"""From the tokens of texts to sequences: [CLS] a [SEP], or [CLS] a [SEP] b [SEP], cut to a length.
+
+T texts (or pairs of texts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.tokenizer.encoding import Encoding, FlatPieces
+
+
+def lay_out(
+    parts: Sequence[FlatPieces], *, cls_id: int, sep_id: int, max_length: int | None
+) -> list[Encoding]:
+    """Put special tokens around texts, or around pairs of texts.
+
+    Args:
+        parts: the T texts; for pairs also the T second texts.
+        cls_id, sep_id: the ids of [CLS] and [SEP].
+        max_length: longest sequence, special tokens included; None cuts nothing.
+    Returns:
+        T encodings.
+    """
+    lengths = [np.diff(part.bounds) for part in parts]
+    kept = lengths if max_length is None else longest_first(lengths, max_length - len(parts) - 1)
+    total_kept = np.sum(kept, axis=0, dtype=np.int64)
+    truncated = np.sum(lengths, axis=0, dtype=np.int64) - total_kept
+    bounds = np.zeros(len(parts[0]) + 1, dtype=np.int64)
+    np.cumsum(total_kept + len(parts) + 1, out=bounds[1:])
+
+    total = int(bounds[-1])
+    ids = np.full(total, sep_id, dtype=np.int32)
+    ids[bounds[:-1]] = cls_id
+    type_ids = np.zeros(total, dtype=np.uint8)
+    text_ids = np.full(total, -1, dtype=np.int8)
+    word_ids = np.full(total, -1, dtype=np.int32)
+    spans = np.zeros((total, 2), dtype=np.int32)
+    firsts = bounds[:-1] + 1
+    for number, (part, keep) in enumerate(zip(parts, kept, strict=True)):
+        to, source = _places(firsts, keep), _source(part, keep)
+        ids[to], word_ids[to], text_ids[to] = part.ids[source], part.word_ids[source], number
+        spans[to] = part.spans[source]
+        if number:
+            type_ids[_places(firsts, keep + 1)] = number
+        firsts = firsts + keep + 1
+    cuts = bounds.tolist()
+    return [
+        Encoding(ids[a:b], type_ids[a:b], spans[a:b], text_ids[a:b], word_ids[a:b], lost)
+        for a, b, lost in zip(cuts[:-1], cuts[1:], truncated.tolist(), strict=True)
+    ]
+
+
+def longest_first(lengths: Sequence[NDArray[np.int64]], room: int) -> list[NDArray[np.int64]]:
+    """How many tokens of each text may stay so that together they fit, the longer giving first.
+
+    Args:
+        lengths: tokens of the texts, and for pairs of the second texts, each of shape (T,).
+        room: how many tokens fit, at least 0.
+    Returns:
+        What stays of each, in the same form; as `tokenizers` decides it, odd rooms included.
+    """
+    if len(lengths) == 1:
+        return [np.minimum(lengths[0], room)]
+    first, second = lengths
+    short, long = np.minimum(first, second), np.maximum(first, second)
+    # The shorter stays whole if it fits into half of the room, otherwise both get half.
+    long_kept = np.where(short > room, short, np.maximum(short, room - short))
+    halves = short + long_kept > room
+    short_kept = np.where(halves, room // 2, short)
+    long_kept = np.where(halves, room // 2 + room % 2, np.minimum(long_kept, long))
+    fits = short + long <= room
+    swap = first > second
+    return [
+        np.where(fits, first, np.where(swap, long_kept, short_kept)),
+        np.where(fits, second, np.where(swap, short_kept, long_kept)),
+    ]
+
+
+def _places(firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The ranges of `counts` whole numbers from `firsts`, end to end."""
+    ends = np.cumsum(counts)
+    places: NDArray[np.int64] = np.repeat(firsts - (ends - counts), counts)
+    return places + np.arange(len(places))
+
+
+def _source(part: FlatPieces, keep: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    if int(keep.sum()) == len(part.ids):
+        return slice(None)
+    return _places(part.bounds[:-1], keep)
