@@ -1,0 +1,1 @@
+"""Scoring a model on a data file, and the report a person reads."""

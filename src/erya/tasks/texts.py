@@ -42,6 +42,8 @@ class EncodingReport:
         lost_tokens: tokens lost to it.
         unknown_tokens: tokens kept that are [UNK].
         unknown: what stood in the text where [UNK] stands now, with counts.
+        longest: tokens the longest input would have had.
+        cut_places: where the first few of the truncated inputs stand, with their lengths.
     """
 
     texts: int = 0
@@ -50,6 +52,8 @@ class EncodingReport:
     lost_tokens: int = 0
     unknown_tokens: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    longest: int = 0
+    cut_places: list[str] = field(default_factory=list)
 
     @property
     def truncated_share(self) -> float:
@@ -68,7 +72,30 @@ class EncodingReport:
         self.lost_tokens += other.lost_tokens
         self.unknown_tokens += other.unknown_tokens
         self.unknown.update(other.unknown)
+        self.longest = max(self.longest, other.longest)
+        self.cut_places = (self.cut_places + other.cut_places)[:_SHOWN]
         return self
+
+    def require_whole(self, limit: LengthLimit) -> None:
+        """Refuse what was cut, unless `limit` allows it.
+
+        Raises:
+            InputError: inputs were longer than the limit: how many, which, what to do.
+        """
+        if limit.truncate or not self.truncated_texts:
+            return
+        more = self.truncated_texts - len(self.cut_places)
+        raised = (
+            f", or raise max_length (the longest text has {self.longest}, the model takes {limit.model_limit})"
+            if limit.max_length < limit.model_limit
+            else f" (the longest text has {self.longest}, the model takes no more)"
+        )
+        raise InputError(
+            f"{self.truncated_texts:,} of {self.texts:,} texts ({self.truncated_share:.1%}) are longer than "
+            f"{limit.max_length} tokens",
+            where=", ".join(self.cut_places) + (f" and {more:,} more" if more else ""),
+            hint=f"--truncate (truncate=True in Python) keeps {limit.max_length} tokens of each{raised}",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as plain JSON values, with the commonest unknown pieces."""
@@ -121,14 +148,16 @@ def encode_texts(
     """
     encodings = tokenizer.encode_batch(texts, pairs, max_length=limit.max_length)
     cut = [index for index, encoding in enumerate(encodings) if encoding.truncated]
-    if cut and not limit.truncate:
-        raise _too_long(encodings, cut, limit, places)
+    whole = [len(encoding) + encoding.truncated for encoding in encodings]
     report = EncodingReport(
         texts=len(encodings),
         tokens=sum(map(len, encodings)),
         truncated_texts=len(cut),
         lost_tokens=sum(encodings[index].truncated for index in cut),
+        longest=max(whole, default=0),
+        cut_places=[f"{places[index]} ({whole[index]} tokens)" for index in cut[:_SHOWN]],
     )
+    report.require_whole(limit)
     for index, encoding in enumerate(encodings):
         _count_unknown(
             report, encoding, texts[index], pairs[index] if pairs is not None else "", tokenizer.unk_id
@@ -141,23 +170,3 @@ def _count_unknown(report: EncodingReport, encoding: Encoding, text: str, pair: 
         start, end = encoding.spans[place].tolist()
         report.unknown[(pair if encoding.text_ids[place] == 1 else text)[start:end]] += 1
         report.unknown_tokens += 1
-
-
-def _too_long(
-    encodings: Sequence[Encoding], cut: Sequence[int], limit: LengthLimit, places: Sequence[str]
-) -> InputError:
-    lengths = {index: len(encodings[index]) + encodings[index].truncated for index in cut}
-    shown = ", ".join(f"{places[index]} ({lengths[index]} tokens)" for index in cut[:_SHOWN])
-    more = f" and {len(cut) - _SHOWN:,} more" if len(cut) > _SHOWN else ""
-    longest = max(lengths.values())
-    raised = (
-        f", or raise max_length (the longest needs {longest}, the model takes {limit.model_limit})"
-        if limit.max_length < limit.model_limit
-        else ""
-    )
-    return InputError(
-        f"{len(cut):,} of {len(encodings):,} texts ({len(cut) / len(encodings):.1%}) are longer than "
-        f"{limit.max_length} tokens",
-        where=shown + more,
-        hint=f"--truncate (truncate=True in Python) keeps {limit.max_length} tokens of each{raised}",
-    )

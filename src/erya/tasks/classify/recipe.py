@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from erya.config import StrictModel
 from erya.train.recipe import Monitor, TrainRecipe
 
 
@@ -20,17 +21,32 @@ class ClassifyMonitor(Monitor):
     def _mode_fits_the_key(self) -> Self:
         wanted = "min" if self.key == "eval_loss" else "max"
         if self.mode != wanted:
-            raise ValueError(f"{self.key} is best at its {wanted}imum: set monitor.mode={wanted}")
+            raise ValueError(f"{self.key} is best at its {wanted}imum: set train.monitor.mode={wanted}")
         return self
 
 
-class ClassifyRecipe(TrainRecipe):
-    """A fine-tuning run. What `TrainRecipe` says holds here; these are added or have other defaults.
+class ClassifyTraining(TrainRecipe):
+    """`TrainRecipe` with the defaults of fine-tuning.
+
+    `batch_tokens` is a second bound beside the recipe's `batch_size`, whichever is reached first; by default
+    32 inputs of 512 tokens fit. `eval_every_steps` None means `evals_per_epoch` of the recipe.
+    """
+
+    epochs: int | None = Field(default=3, ge=1)
+    batch_tokens: int = Field(default=16384, ge=1)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    warmup_ratio: float = Field(default=0.1, ge=0, le=1)
+    betas: tuple[float, float] = (0.9, 0.999)
+    monitor: ClassifyMonitor = ClassifyMonitor()
+
+
+class ClassifyRecipe(StrictModel):
+    """A fine-tuning run.
 
     Attributes:
         model: the model directory to start from.
-        train: file of labelled texts (.tsv .csv .jsonl, perhaps compressed).
-        dev: file of labelled texts that decide when to stop and which state is the best.
+        train_file: labelled texts to learn from (.tsv .csv .jsonl, perhaps compressed).
+        dev_file: labelled texts that decide when to stop and which state is the best.
         text: column of the text.
         pair: column of the second text, for pairs.
         label: column of the label.
@@ -38,33 +54,30 @@ class ClassifyRecipe(TrainRecipe):
         truncate: whether longer texts are cut (and counted); otherwise they are an error.
         random_init: take only sizes and vocabulary from `model` and start from random weights.
         batch_size: examples of a global batch, at most.
-        batch_tokens: tokens of a global batch, at most; whichever is reached first.
-        eval_batch_tokens: tokens computed at once on the dev file.
-        evals_per_epoch: how often the dev file is scored, where `eval_every_steps` does not say it.
+        eval_batch_tokens: tokens computed at once on the dev file, at most.
+        evals_per_epoch: how often the dev file is scored, where `train.eval_every_steps` does not say.
         class_weights: `balanced` gives each class the same share of the loss however rare it is.
         focal_gamma: above 0, texts that are already right count less.
+        classifier_dropout_prob: before the classifier; None is the encoder's.
+        train: how to train.
     """
 
     model: str
-    train: str
-    dev: str
+    train_file: str
+    dev_file: str
     text: str = "text"
     pair: str | None = None
     label: str = "label"
     max_length: int | None = Field(default=None, ge=3)
     truncate: bool = False
     random_init: bool = False
-    epochs: int | None = Field(default=3, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    batch_tokens: int = Field(default=16384, ge=1)
     eval_batch_tokens: int = Field(default=8192, ge=1)
-    learning_rate: float = Field(default=5e-5, gt=0)
-    warmup_ratio: float = Field(default=0.1, ge=0, le=1)
-    betas: tuple[float, float] = (0.9, 0.999)
     evals_per_epoch: int = Field(default=2, ge=1)
-    monitor: ClassifyMonitor = ClassifyMonitor()
     class_weights: Literal["equal", "balanced"] = "equal"
     focal_gamma: float = Field(default=0.0, ge=0)
+    classifier_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
+    train: ClassifyTraining = ClassifyTraining()
 
     @property
     def columns(self) -> dict[str, str]:

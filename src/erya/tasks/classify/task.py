@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +30,14 @@ class Example:
         pair: the second text, or None.
         label: the truth, or None where it is not known.
         where: file and line, for messages.
+        line: the line it begins on, or its number where there is no file.
     """
 
     text: str
     pair: str | None
     label: str | None
     where: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class Prediction:
     label: str
     scores: dict[str, float]
     pair: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as the JSON object `erya predict` prints."""
+        pair = {} if self.pair is None else {"pair": self.pair}
+        return {"text": self.text, **pair, "label": self.label, "scores": self.scores}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,7 @@ def read_example(record: Record) -> Example:
         if not value.strip():
             raise InputError(f"the {field} is empty", where=f"{record.where}, field {field!r}")
     values = record.values
-    return Example(values["text"], values.get("pair"), values.get("label"), record.where)
+    return Example(values["text"], values.get("pair"), values.get("label"), record.where, record.line)
 
 
 def find_labels(examples: Sequence[Example]) -> tuple[str, ...]:

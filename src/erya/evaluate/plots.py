@@ -1,0 +1,159 @@
+"""Pictures as SVG whose text stays text: Hanzi show in any browser and can be searched and copied."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.runtime import require
+
+_BLUE, _ORANGE, _GREEN, _GREY = "#2b6cb0", "#dd6b20", "#2f855a", "#718096"
+_MOST_POINTS = 1500
+_MOST_NUMBERED_CLASSES = 16
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _GREY,
+    "axes.grid": False,
+    "figure.facecolor": "none",
+}
+
+
+def confusion_picture(confusion: NDArray[np.int64], labels: Sequence[str]) -> str:
+    """The confusion matrix as an SVG element: truth down, prediction across, shade = share of the truth.
+
+    Args:
+        confusion: counts, shape (C, C), truth by row.
+        labels: names of the C classes.
+    """
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    side = min(2.2 + 0.5 * len(labels), 9.0)
+    with _styled("confusion"):
+        figure, axes = _figure(side + 0.6, side)
+        axes.pcolormesh(shares, cmap="Blues", vmin=0.0, vmax=1.0, edgecolors="white", linewidth=0.8)
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
+        axes.tick_params(length=0)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("truth")
+        ticks = np.arange(len(labels)) + 0.5
+        names = [_short(label) for label in labels]
+        axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 4 else 0)
+        axes.set_yticks(ticks, names)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        if len(labels) <= _MOST_NUMBERED_CLASSES:
+            _write_counts(axes, confusion, shares)
+        return _svg(figure)
+
+
+def curves_picture(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Training loss and what evaluation said, over steps, as an SVG element.
+
+    Args:
+        rows: the lines of a run's `metrics.jsonl`; `step` with `loss` and, on some, `eval_...` numbers.
+    Returns:
+        The picture, or None when the rows hold no loss.
+    """
+    losses, scores = _series(rows, "loss"), _score_series(rows)
+    eval_loss = _series(rows, "eval_loss")
+    if len(losses) == 0 and len(eval_loss) == 0:
+        return None
+    with _styled("curves"):
+        figure, axes = _figure(7.5, 3.0, columns=2 if scores else 1)
+        left = axes[0] if scores else axes
+        _draw_losses(left, losses, eval_loss)
+        if scores:
+            for (name, series), colour in zip(scores.items(), (_GREEN, _ORANGE, _BLUE, _GREY), strict=False):
+                axes[1].plot(*series.T, marker="o", markersize=3, color=colour, label=_readable(name))
+            axes[1].set_xlabel("step")
+            axes[1].set_title("scores on held-out texts", loc="left", fontsize=9)
+            axes[1].legend(frameon=False)
+        return _svg(figure)
+
+
+def _draw_losses(axes: Any, losses: NDArray[np.float64], eval_loss: NDArray[np.float64]) -> None:
+    if len(losses):
+        thinned = losses[:: -(-len(losses) // _MOST_POINTS)]
+        axes.plot(*thinned.T, color=_BLUE, alpha=0.25, linewidth=0.8)
+        axes.plot(*_smoothed(thinned).T, color=_BLUE, label="training (smoothed)")
+    if len(eval_loss):
+        axes.plot(*eval_loss.T, marker="o", markersize=3, color=_ORANGE, label="held out")
+    axes.set_xlabel("step")
+    axes.set_title("loss", loc="left", fontsize=9)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+
+
+def _write_counts(axes: Any, confusion: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
+    for (row, column), count in np.ndenumerate(confusion):
+        colour = "white" if shares[row, column] > 0.5 else "#1a202c"
+        axes.text(column + 0.5, row + 0.5, f"{count:,}", ha="center", va="center", color=colour)
+
+
+def _series(rows: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
+    """(step, value) pairs of the rows that have `name`, shape (P, 2)."""
+    pairs = [(row["step"], row[name]) for row in rows if row.get(name) is not None and "step" in row]
+    return np.array(pairs, dtype=np.float64).reshape(-1, 2)
+
+
+def _score_series(rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.float64]]:
+    """The series of every evaluation number in [0, 1] except the loss, at most four."""
+    names = dict.fromkeys(
+        key for row in rows for key in row if key.startswith("eval_") and key != "eval_loss"
+    )
+    series = {name: _series(rows, name) for name in names if _are_numbers(rows, name)}
+    within = {name: s for name, s in series.items() if len(s) and s[:, 1].min() >= 0 and s[:, 1].max() <= 1}
+    return dict(list(within.items())[:4])
+
+
+def _are_numbers(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return all(isinstance(row[name], int | float) for row in rows if row.get(name) is not None)
+
+
+def _smoothed(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over a window of a twentieth of the points, narrower at the ends."""
+    half = max(len(series) // 40, 0)
+    sums = np.concatenate([[0.0], np.cumsum(series[:, 1])])
+    places = np.arange(len(series))
+    low, high = np.maximum(places - half, 0), np.minimum(places + half + 1, len(series))
+    return np.stack([series[:, 0], (sums[high] - sums[low]) / (high - low)], axis=1)
+
+
+def _readable(name: str) -> str:
+    return name.removeprefix("eval_").replace("_", " ")
+
+
+def _short(label: str) -> str:
+    """At most ten characters, and no `$`, which matplotlib would read as mathematics."""
+    return (label if len(label) <= 10 else label[:9] + "…").replace("$", "＄")
+
+
+def _figure(width: float, height: float, *, columns: int = 1) -> tuple[Any, Any]:
+    figure = require("matplotlib.figure", extra="train").Figure((width, height), layout="constrained")
+    return figure, figure.subplots(1, columns)
+
+
+def _styled(salt: str) -> Any:
+    """Our style; the salt keeps the names inside one picture apart from those of another on the page."""
+    return require("matplotlib", extra="train").rc_context({**_STYLE, "svg.hashsalt": salt})
+
+
+def _svg(figure: Any) -> str:
+    """The figure as an `<svg>` element without what only a file of its own needs."""
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        # The browser has the Hanzi; matplotlib only measures the text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    element = buffer.getvalue()
+    element = element[element.index("<svg") :]
+    return re.sub(r"\s*<metadata>.*?</metadata>", "", element, flags=re.DOTALL)

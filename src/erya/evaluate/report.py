@@ -1,0 +1,94 @@
+"""`report.html`: one file that holds everything, pictures included, and fetches nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from erya.errors import InputError
+from erya.evaluate.plots import confusion_picture, curves_picture
+from erya.evaluate.run import Evaluation
+from erya.files import atomic_write
+from erya.runtime import require
+
+METRICS_FILE = "metrics.jsonl"
+
+
+def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> None:
+    """Write the report of one evaluation.
+
+    Args:
+        path: the HTML file.
+        evaluation: what was measured.
+        training: the lines of the training run's `metrics.jsonl`; empty when the model lies in no run.
+    Raises:
+        MissingExtraError: jinja2 or matplotlib is not installed.
+        StorageError: the disk refuses.
+    """
+    html = render_report(evaluation, training=training)
+    with atomic_write(path) as stream:
+        stream.write(html.encode())
+
+
+def render_report(evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> str:
+    """The report as HTML; every text from outside is escaped."""
+    jinja2 = require("jinja2", extra="train")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("erya.evaluate", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page: str = environment.get_template("report.html.jinja").render(
+        evaluation=evaluation,
+        scores=evaluation.scores,
+        encoding=evaluation.encoding,
+        facts=_facts(evaluation),
+        mistakes=[asdict(mistake) for mistake in evaluation.mistakes],
+        confusion=confusion_picture(evaluation.scores.confusion, evaluation.labels),
+        curves=curves_picture(training) if training else None,
+    )
+    return page
+
+
+def training_rows(model: Path) -> list[dict[str, Any]]:
+    """The `metrics.jsonl` of the run a model directory lies in (`RUN/model`), or nothing.
+
+    Raises:
+        InputError: a line of it is damaged; the last may be, since a killed run leaves half a line.
+    """
+    path = model.resolve().parent / METRICS_FILE
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            if number < len(lines):
+                raise InputError("not a JSON line", where=f"{path}, line {number}") from None
+    return rows
+
+
+def _facts(evaluation: Evaluation) -> dict[str, str]:
+    """What was evaluated, when, on what."""
+    facts = {
+        "Model": str(evaluation.model),
+        "Data": str(evaluation.data),
+        "Data sha256": evaluation.data_sha256,
+        "When": evaluation.when,
+        "Texts": f"{evaluation.scores.num_examples:,} in {evaluation.seconds:.1f} s",
+        "Longest input": f"{evaluation.max_length} tokens",
+        "Erya": evaluation.version,
+    }
+    origin = evaluation.provenance
+    return facts | {f"Training: {key}": _plain(value) for key, value in origin.items()}
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,172 @@
+"""A fine-tuning run: two files of labelled texts and a model directory in, a model directory out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from erya import __version__
+from erya.checkpoints.info import ModelInfo
+from erya.checkpoints.saving import save_model
+from erya.checkpoints.weights import find_weights
+from erya.files import sha256_of
+from erya.tasks.batches import ExampleBatches
+from erya.tasks.classify.loss import balanced_weights
+from erya.tasks.classify.preparation import Prepared, Tell, prepare
+from erya.tasks.classify.recipe import ClassifyRecipe, ClassifyTraining
+from erya.tasks.classify.trainable import ClassifyTrainable, DevSet
+from erya.tasks.texts import EncodingReport
+from erya.tokenizer.wordpiece import Tokenizer
+from erya.train.directory import MODEL_DIRECTORY
+from erya.train.loop import TrainResult, train
+from erya.train.protocols import Callback
+
+_CHANGEABLE = ("eval_batch_tokens", "evals_per_epoch")
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuned:
+    """What a run left behind.
+
+    Attributes:
+        model: the model directory; None when the run was interrupted.
+        labels: the classes.
+        result: how training ended; `result.state.best_metrics` are the scores of the saved weights.
+        train_report: what encoding did to the training texts.
+        dev_report: what encoding did to the dev texts.
+    """
+
+    model: Path | None
+    labels: tuple[str, ...]
+    result: TrainResult
+    train_report: EncodingReport
+    dev_report: EncodingReport
+
+
+def finetune(
+    recipe: ClassifyRecipe,
+    directory: Path,
+    *,
+    callbacks: Sequence[Callback] = (),
+    tell: Tell,
+    resume: bool = True,
+) -> FineTuned:
+    """Fine-tune a classifier, or go on with the run in `directory`.
+
+    Args:
+        recipe: what to do.
+        directory: the run directory; the best weights end up in `directory/model`.
+        callbacks: told what happens during training.
+        tell: is given sentences a user should read: label spread, truncation, what starts at random.
+        resume: go on with the run in `directory`; False sets it aside and starts over.
+    Raises:
+        InputError: a file, a row or a label cannot be used, or texts are too long and may not be cut.
+        CheckpointError: the model directory cannot be used.
+        ConfigError: the recipe makes no sense, or is not that of the run in `directory`.
+        StorageError: the disk refuses, or another process trains in `directory`.
+    """
+    prepared = prepare(recipe, tell)
+    trainable = _trainable(recipe, prepared)
+    dev = DevSet(trainable, prepared.task.labels, prepared.dev, batch_tokens=recipe.eval_batch_tokens)
+    source = ExampleBatches(
+        prepared.train,
+        batch_size=recipe.batch_size,
+        batch_tokens=recipe.train.batch_tokens,
+        micro_batch_tokens=recipe.train.micro_batch_tokens,
+        seed=recipe.train.seed,
+    )
+    result = train(
+        trainable,
+        source,
+        recipe=_with_evaluations(recipe, source.num_batches(0)),
+        run_recipe=recipe,
+        directory=directory,
+        fingerprints=_fingerprints(recipe, prepared.tokenizer),
+        changeable=_CHANGEABLE,
+        evaluate=dev,
+        callbacks=callbacks,
+        resume=resume,
+    )
+    model = None if result.interrupted else _save(recipe, directory, prepared, result)
+    _warn_if_stuck(dev, tell)
+    return FineTuned(model, prepared.task.labels, result, prepared.train_report, prepared.dev_report)
+
+
+def _trainable(recipe: ClassifyRecipe, prepared: Prepared) -> ClassifyTrainable:
+    balanced = recipe.class_weights == "balanced"
+    weights = balanced_weights(prepared.task.labels, prepared.truths) if balanced else None
+    return ClassifyTrainable(prepared.module, class_weights=weights, focal_gamma=recipe.focal_gamma)
+
+
+def _with_evaluations(recipe: ClassifyRecipe, batches_per_epoch: int) -> ClassifyTraining:
+    """The training part with `evals_per_epoch` turned into steps."""
+    if recipe.train.eval_every_steps is not None:
+        return recipe.train
+    every = max(-(-batches_per_epoch // recipe.evals_per_epoch), 1)
+    return recipe.train.model_copy(update={"eval_every_steps": every})
+
+
+def _fingerprints(recipe: ClassifyRecipe, tokenizer: Tokenizer) -> dict[str, str]:
+    """What must not change under a run that is resumed."""
+    prints = {
+        "training file": sha256_of(Path(recipe.train_file)),
+        "dev file": sha256_of(Path(recipe.dev_file)),
+        "vocabulary": tokenizer.hash,
+    }
+    if not recipe.random_init:
+        files = find_weights(Path(recipe.model)).paths
+        prints["model to start from"] = " ".join(sha256_of(path) for path in files)
+    return prints
+
+
+def _save(recipe: ClassifyRecipe, directory: Path, prepared: Prepared, result: TrainResult) -> Path:
+    path = directory / MODEL_DIRECTORY
+    info = ModelInfo(
+        task="classify",
+        labels=prepared.task.labels,
+        max_length=prepared.max_length,
+        tokenizer_mode=prepared.tokenizer.mode,
+        classifier_dropout_prob=recipe.classifier_dropout_prob,
+        provenance=_provenance(recipe, prepared, result),
+    )
+    save_model(path, module=prepared.module, tokenizer=prepared.tokenizer, info=info, replace=True)
+    return path
+
+
+def _provenance(recipe: ClassifyRecipe, prepared: Prepared, result: TrainResult) -> dict[str, Any]:
+    state = result.state
+    return {
+        "erya": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started_from": "random weights" if recipe.random_init else recipe.model,
+        "sizes_from": recipe.model,
+        "columns": recipe.columns,
+        "train_file": {"path": recipe.train_file, "sha256": sha256_of(Path(recipe.train_file))},
+        "train_texts": _short(prepared.train_report),
+        "dev_file": {"path": recipe.dev_file, "sha256": sha256_of(Path(recipe.dev_file))},
+        "dev_texts": _short(prepared.dev_report),
+        "seed": recipe.train.seed,
+        "steps": state.step,
+        "best_step": state.best_step,
+        "dev_scores": dict(state.best_metrics),
+    }
+
+
+def _short(report: EncodingReport) -> Mapping[str, Any]:
+    counts = report.to_dict()
+    return {key: counts[key] for key in ("texts", "truncated_texts", "truncated_share", "unknown_share")}
+
+
+def _warn_if_stuck(dev: DevSet, tell: Tell) -> None:
+    """Say in plain words what a model that always gives the same answer usually means."""
+    scores = dev.scores
+    given = [row.label for row in scores.classes if row.predicted] if scores is not None else []
+    if scores is not None and len(given) == 1 and sum(row.support > 0 for row in scores.classes) > 1:
+        tell(
+            f"warning: at the last look the model answered {given[0]!r} for every dev text: it has learnt "
+            "nothing yet. Usual causes: learning rate too high (try a third of train.learning_rate), too few "
+            "steps, one class far larger than the rest (class_weights=balanced), a wrong label column"
+        )
