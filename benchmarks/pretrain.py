@@ -94,7 +94,7 @@ def erya(size: tuple[int, int, int], dropout: float) -> Callable[[], float]:
 
     def step() -> float:
         with autocast():
-            term, _ = model.loss(PackedTensors.from_batch(batch, torch.device("cpu")))
+            term = model.loss(PackedTensors.from_batch(batch, torch.device("cpu")))
         (term.total / term.count).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()

@@ -52,13 +52,14 @@ class MaskedLanguageModel(nn.Module):
         logits: Tensor = self.head(hidden, self.encoder.embeddings.words.weight)
         return logits
 
-    def loss(self, batch: PackedTensors) -> tuple[LossTerm, Tensor]:
-        """The loss of a batch whose targets hold `masked_positions` and `masked_labels`, int64, shape (M,).
+    def loss(self, batch: PackedTensors) -> LossTerm:
+        """The loss of a batch whose targets hold `masked_positions` and `masked_labels`, int64, shape (M,)."""
+        labels = batch.targets["masked_labels"]
+        return LossTerm("masked_lm", summed_cross_entropy(self(batch), labels), len(labels))
 
-        Returns:
-            The loss term and the number of correct guesses, a scalar tensor.
-        """
+    def score(self, batch: PackedTensors) -> tuple[LossTerm, int]:
+        """The loss of a batch and how many of its predictions are right."""
         labels = batch.targets["masked_labels"]
         logits = self(batch)
-        correct = (logits.detach().argmax(dim=-1) == labels).sum()
+        correct = int((logits.argmax(dim=-1) == labels).sum())
         return LossTerm("masked_lm", summed_cross_entropy(logits, labels), len(labels)), correct
