@@ -11,6 +11,7 @@ import io
 import lzma
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,11 +112,22 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         InputError: the file is missing or its compression is damaged.
     """
+    with open_measured(path) as (stream, _):
+        yield stream
+
+
+@contextmanager
+def open_measured(path: Path) -> Iterator[tuple[IO[bytes], BinaryIO]]:
+    """As `open_binary`, with the file itself beside the stream: its `tell()` over its size is the progress.
+
+    Raises:
+        InputError: the file is missing or its compression is damaged.
+    """
     require_file(path)
     try:
-        with _decompressed(path) as stream:
-            yield stream
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+        with path.open("rb") as file, _decompressed(file, path.suffix) as stream:
+            yield stream, file
+    except (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError) as error:
         raise InputError(f"cannot read the file: {error}", where=str(path)) from error
 
 
@@ -128,16 +140,16 @@ def require_file(path: Path) -> Path:
     return path
 
 
-def _decompressed(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".xz":
-        return cast(IO[bytes], lzma.open(path, "rb"))
-    if path.suffix == ".bz2":
-        return cast(IO[bytes], bz2.open(path, "rb"))
-    if path.suffix == ".zst":
-        return io.BufferedReader(_ZstdStream(path.open("rb")), buffer_size=1 << 17)
-    return path.open("rb")
+def _decompressed(file: BinaryIO, suffix: str) -> IO[bytes]:
+    if suffix == ".gz":
+        return cast(IO[bytes], gzip.open(file, "rb"))
+    if suffix == ".xz":
+        return cast(IO[bytes], lzma.open(file, "rb"))
+    if suffix == ".bz2":
+        return cast(IO[bytes], bz2.open(file, "rb"))
+    if suffix == ".zst":
+        return io.BufferedReader(_ZstdStream(file), buffer_size=1 << 17)
+    return file
 
 
 class _ZstdStream(io.RawIOBase):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+from numpy.typing import NDArray
+
 from erya.config import StrictModel
 
 
@@ -27,7 +30,8 @@ _CLOSERS = '」』”’）】》〉〕］｝﹂﹄)]}"'
 # After these a sentence goes on: “你好！”，他说。
 _GOES_ON = "，、：；,:;"
 _MARKS = "。！？｡．.!?…⋯‼⁇⁈⁉"
-_CANDIDATE = re.compile(f"[{_BREAKS}]|[{_MARKS}；][{_MARKS}；{re.escape(_CLOSERS)}]*")
+# One class of characters first: the search skips all others at speed.
+_CANDIDATE = re.compile(f"[{_BREAKS}{_MARKS}；](?:(?<![{_BREAKS}])[{_MARKS}；{re.escape(_CLOSERS)}]+)?")
 _FIRM = re.compile("[。！？｡．‼⁇⁈⁉]")
 _SHORT_FORMS = """
 mr mrs ms dr prof st jr sr vs etc inc ltd co corp no fig eq vol ed al approx dept est jan feb mar apr jun
@@ -60,6 +64,13 @@ def sentences(text: str, options: SentenceOptions = DEFAULT_OPTIONS) -> list[tup
             spans.append((start + left, start + right))
         start = end
     return spans
+
+
+def sentence_ends(text: str, options: SentenceOptions = DEFAULT_OPTIONS) -> NDArray[np.bool_]:
+    """True at the last character of each sentence, bool, shape (len(text),)."""
+    ends = np.zeros(len(text), dtype=np.bool_)
+    ends[[end - 1 for _, end in sentences(text, options)]] = True
+    return ends
 
 
 def _ends(text: str, options: SentenceOptions) -> list[int]:
