@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -96,8 +96,13 @@ def _known_keys(model: type[BaseModel], parents: Sequence[int | str]) -> list[st
     current: type[BaseModel] = model
     for parent in parents:
         field = current.model_fields.get(str(parent))
-        inner = field.annotation if field is not None else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        annotation = field.annotation if field is not None else None
+        inner = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]
+        if not inner:
             break
-        current = inner
+        current = inner[0]
     return list(current.model_fields)
+
+
+def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,8 +1,8 @@
 import pytest
+from features_source import FeaturesSource
 from toy_model import toy_features, toy_recipe
 
 from erya.errors import ConfigError
-from erya.train.features_source import FeaturesSource
 from erya.train.recipe import TrainRecipe
 from erya.train.schedule import Length, rate_factor
 from erya.train.state import RunState

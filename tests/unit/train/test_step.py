@@ -2,10 +2,10 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from features_source import FeaturesSource
 from toy_model import ToyTrainable, toy_features, toy_recipe
 
 from erya.data.batches import PackedBatch
-from erya.train.features_source import FeaturesSource
 from erya.train.optimiser import build_optimiser
 from erya.train.step import StepResult, take_step
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from features_source import FeaturesSource
 from torch import Tensor, nn
 
 from erya.config import StrictModel
 from erya.data.batches import PackedBatch
 from erya.data.features import Features
-from erya.train.features_source import FeaturesSource
 from erya.train.loop import TrainResult, train
 from erya.train.recipe import TrainRecipe
 

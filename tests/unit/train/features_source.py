@@ -1,4 +1,4 @@
-"""A source over examples that are in memory: what fine-tuning trains on."""
+"""A source over examples in memory."""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""A pre-training run, written down whole."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from erya.config import StrictModel
+from erya.models.config import EncoderConfig
+from erya.train.recipe import TrainRecipe
+
+
+class ModelRecipe(EncoderConfig):
+    """Sizes of a model to be made; the shards say how large its vocabulary is."""
+
+    vocab_size: int = Field(default=0, ge=0)
+
+
+class DataRecipe(StrictModel):
+    """What to train on.
+
+    Attributes:
+        shards: directory that `erya corpus tokenize` wrote.
+        max_length: most tokens of a sequence, [CLS] and [SEP] included.
+    """
+
+    shards: str
+    max_length: int = Field(default=128, ge=8)
+
+
+class MaskingRecipe(StrictModel):
+    """Which tokens to predict.
+
+    Attributes:
+        prob: expected share of the tokens.
+        whole_word: whether the tokens of a word are predicted together.
+    """
+
+    prob: float = Field(default=0.15, gt=0, le=1)
+    whole_word: bool = True
+
+
+class EvaluationRecipe(StrictModel):
+    """How held-out text is scored; its masks are the same every time.
+
+    Attributes:
+        max_tokens: how much of it, at most.
+        prob: share of the tokens predicted; 0.15 keeps runs with other masking comparable.
+    """
+
+    max_tokens: int = Field(default=100_000, ge=1)
+    prob: float = Field(default=0.15, gt=0, le=1)
+
+
+class PretrainRecipe(StrictModel):
+    """Masked language modelling.
+
+    Attributes:
+        data: what to train on.
+        model: sizes of a new model; None (`null`) with `init_from`.
+        init_from: a model directory to go on from, with the vocabulary of the shards.
+        masking: which tokens to predict.
+        evaluation: how held-out text is scored.
+        train: how to train.
+    """
+
+    data: DataRecipe
+    model: ModelRecipe | None = None
+    init_from: str | None = None
+    masking: MaskingRecipe = MaskingRecipe()
+    evaluation: EvaluationRecipe = EvaluationRecipe()
+    train: TrainRecipe
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.init_from is None):
+            raise ValueError("give either model (a new one) or init_from (and model=null)")
+        return self
