@@ -21,7 +21,9 @@ TINY: dict[str, Any] = {
     "intermediate_size": 37,
     "max_position_embeddings": 41,
 }
-BASE: dict[str, Any] = {"vocab_size": 21128, "max_position_embeddings": 320}
+# At this width larger weights saturate the pooler, and two float32 kernels of `transformers` differ from
+# float64, and from each other, by more than 1e-5.
+BASE: dict[str, Any] = {"vocab_size": 21128, "max_position_embeddings": 320, "initializer_range": 0.03}
 OFF_DEFAULT: dict[str, Any] = {
     "hidden_act": "gelu_new",
     "hidden_dropout_prob": 0.2,
@@ -64,7 +66,7 @@ def save_random(
     model = kind(BertConfig(**options)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.05)
+            parameter.add_(torch.randn_like(parameter), alpha=model.config.initializer_range)
     model.save_pretrained(directory)
     return model
 
