@@ -28,27 +28,8 @@ from erya.nn.packing import PackedTensors
 from erya.tasks.classify.head import SequenceClassifier
 from erya.tokenizer.wordpiece import Tokenizer
 
-PIECES = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "这",
-    "家",
-    "酒",
-    "店",
-    "很",
-    "好",
-    "差",
-    "。",
-    "，",
-    "hotel",
-    "##s",
-    "ok",
-    "1",
-    "##2",
-]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+PIECES = [*SPECIAL, *"这家酒店很好差。，1", "hotel", "##s", "ok", "##2"]
 TEXTS = ["这家酒店很好。", "Hotels ok，很差 12", "", "好" * 9]
 SIZES = [
     pytest.param({"hidden_size": 30, "num_layers": 3, "num_heads": 5, "intermediate_size": 37}, id="tiny"),
