@@ -27,8 +27,8 @@ def lay_out(
     """
     lengths = [np.diff(part.bounds) for part in parts]
     kept = lengths if max_length is None else longest_first(lengths, max_length - len(parts) - 1)
-    total_kept = np.sum(kept, axis=0, dtype=np.int64)
-    truncated = np.sum(lengths, axis=0, dtype=np.int64) - total_kept
+    total_kept: NDArray[np.int64] = np.stack(kept).sum(axis=0)
+    truncated: NDArray[np.int64] = np.stack(lengths).sum(axis=0) - total_kept
     bounds = np.zeros(len(parts[0]) + 1, dtype=np.int64)
     np.cumsum(total_kept + len(parts) + 1, out=bounds[1:])
 

@@ -1,0 +1,158 @@
+"""Opening and saving tokenizer directories, and what is wrong with bad ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tokenizers
+from tiny_tokenizers import PIECES, write_tokenizer
+
+from erya.errors import CheckpointError, InputError
+from erya.tokenizer.wordpiece import Tokenizer
+
+NAMES = {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("mode", ["native", "reference"])
+@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize("left_out", [None, "vocab.txt", "tokenizer.json", "special_tokens_map.json"])
+def test_saved_and_opened_it_is_the_same(
+    tmp_path: Path, mode: str, lowercase: bool, left_out: str | None
+) -> None:
+    first = Tokenizer.open(write_tokenizer(tmp_path / "a", erya_mode=mode, do_lower_case=lowercase))
+    (tmp_path / "b").mkdir()
+    first.save(tmp_path / "b")
+    assert {path.name for path in (tmp_path / "b").iterdir()} == NAMES
+    if left_out:
+        (tmp_path / "b" / left_out).unlink()
+    second = Tokenizer.open(tmp_path / "b")
+    assert (second.hash, second.mode, second.lowercase) == (first.hash, mode, lowercase)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"strip_accents": False},
+        {"tokenize_chinese_chars": False},
+        {"do_lower_case": False, "strip_accents": True},
+    ],
+)
+def test_flags_survive(tmp_path: Path, flags: dict[str, bool]) -> None:
+    first = Tokenizer.open(write_tokenizer(tmp_path / "a", **flags))
+    (tmp_path / "b").mkdir()
+    first.save(tmp_path / "b")
+    assert Tokenizer.open(tmp_path / "b").spec.rules == first.spec.rules
+    assert first.spec.rules != Tokenizer.open(write_tokenizer(tmp_path / "c")).spec.rules
+
+
+def test_the_mode_may_stand_in_the_model_directory(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path / "a")
+    (tmp_path / "a" / "erya.json").write_text('{"tokenizer_mode": "native"}')
+    assert Tokenizer.open(tmp_path / "a").mode == "native"
+    edit(tmp_path / "a" / "tokenizer_config.json", erya_mode="reference")
+    with pytest.raises(CheckpointError, match="told twice, differently"):
+        Tokenizer.open(tmp_path / "a")
+
+
+def test_special_tokens_may_have_other_names(tmp_path: Path) -> None:
+    pieces = ["<pad>", "<unk>", "<s>", "</s>", "<mask>", "中"]
+    config = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": {"content": "<s>"}}
+    tokenizer = Tokenizer.open(
+        write_tokenizer(tmp_path / "a", pieces, sep_token="</s>", mask_token="<mask>", **config)
+    )
+    assert (tokenizer.pad_id, tokenizer.mask_id) == (0, 4)
+    assert tokenizer.encode("中<mask>国").ids.tolist() == [2, 5, 4, 1, 3]
+
+
+def test_windows_line_ends_in_a_vocabulary(tmp_path: Path) -> None:
+    directory = write_tokenizer(tmp_path / "a")
+    (directory / "vocab.txt").write_bytes("\r\n".join(PIECES).encode())
+    assert Tokenizer.open(directory).vocab == tuple(PIECES)
+
+
+def broken(directory: Path, what: str) -> None:
+    """Spoil one thing in a good directory."""
+    vocabulary, whole = directory / "vocab.txt", directory / "tokenizer.json"
+    if what == "nothing there":
+        vocabulary.unlink()
+        whole.unlink()
+    elif what == "empty":
+        vocabulary.write_text("")
+    elif what == "not UTF-8":
+        vocabulary.write_bytes(vocabulary.read_bytes() + b"\xff\xfe\n")
+    elif what == "duplicate":
+        vocabulary.write_text("\n".join([*PIECES, "中"]))
+    elif what == "mismatch":
+        vocabulary.write_text("\n".join([*PIECES[:-1], "hallo"]))
+    elif what == "too short":
+        vocabulary.write_text("\n".join(PIECES[:-1]))
+    elif what == "no special tokens":
+        whole.unlink()
+        vocabulary.write_text("\n".join(PIECES[5:]))
+    elif what == "flags disagree":
+        edit(directory / "tokenizer_config.json", do_lower_case=False)
+    elif what == "another model":
+        edit(whole, model={"type": "BPE", "vocab": {}, "merges": []})
+    elif what == "another normaliser":
+        edit(whole, normalizer={"type": "NFKC"})
+    elif what == "not JSON":
+        whole.write_text("{")
+    elif what == "a gap":
+        model = json.loads(whole.read_text())["model"]
+        model["vocab"]["hello"] = 1000
+        edit(whole, model=model)
+    elif what == "added token out of place":
+        tokens = json.loads(whole.read_text())["added_tokens"]
+        tokens[4]["id"] = 7
+        edit(whole, added_tokens=tokens)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "message"),
+    [
+        ("nothing there", InputError, "neither tokenizer.json nor vocab.txt"),
+        ("empty", InputError, "the vocabulary is empty"),
+        ("not UTF-8", InputError, f"line {len(PIECES) + 1}"),
+        ("duplicate", CheckpointError, f"lines 6 and {len(PIECES) + 1}"),
+        ("mismatch", CheckpointError, f"'hello' where vocab.txt has 'hallo'[\\s\\S]*line {len(PIECES)}"),
+        ("too short", CheckpointError, f"{len(PIECES)} pieces, vocab.txt has {len(PIECES) - 1} lines"),
+        ("no special tokens", CheckpointError, r"lacks the special tokens \[PAD\], \[UNK\]"),
+        ("flags disagree", CheckpointError, "do_lower_case=False, tokenizer.json says True"),
+        ("another model", CheckpointError, "BPE, not WordPiece"),
+        ("another normaliser", CheckpointError, "NFKC"),
+        ("not JSON", InputError, "not JSON"),
+        ("a gap", CheckpointError, f"no piece with id {len(PIECES) - 1}"),
+        ("added token out of place", CheckpointError, r"\[MASK\]"),
+    ],
+)
+def test_bad_directories_say_what_and_where(
+    tmp_path: Path, what: str, kind: type[Exception], message: str
+) -> None:
+    first = Tokenizer.open(write_tokenizer(tmp_path / "a"))
+    first.save(tmp_path / "a")
+    edit(tmp_path / "a" / "tokenizer_config.json", added_tokens_decoder={})
+    broken(tmp_path / "a", what)
+    with pytest.raises(kind, match=message) as caught:
+        Tokenizer.open(tmp_path / "a")
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_no_such_directory() -> None:
+    with pytest.raises(InputError, match="no such directory"):
+        Tokenizer.open(Path("nowhere"))
+
+
+def test_a_native_tokenizer_json_must_fit_its_vocabulary(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.open(write_tokenizer(tmp_path / "a", erya_mode="native"))
+    tokenizer.save(tmp_path / "a")
+    library = tokenizers.Tokenizer.from_file(str(tmp_path / "a" / "tokenizer.json"))
+    library.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    library.save(str(tmp_path / "a" / "tokenizer.json"))
+    with pytest.raises(CheckpointError, match="pre_tokenizer is not the one"):
+        Tokenizer.open(tmp_path / "a")
