@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_PLACES = np.arange(1 << 15, dtype=np.int32)
-_PLACES.flags.writeable = False
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
@@ -33,8 +30,7 @@ class Alignment:
     @classmethod
     def identity(cls, length: int) -> Alignment:
         """The alignment of a text of `length` characters with itself."""
-        # Most texts are short and unchanged: they share one array.
-        bounds = _PLACES[: length + 1] if length < len(_PLACES) else np.arange(length + 1, dtype=np.int32)
+        bounds = np.arange(length + 1, dtype=np.int32)
         return cls(bounds[:-1], bounds[1:], length)
 
     @classmethod

@@ -43,7 +43,7 @@ _EMOJI_PARTS = re.compile(
 _EMOJI_PART = re.compile("[\u200d\ufe0e\ufe0f\U000e007f]")
 
 
-def clean_characters(text: str, *, width: Width = "letters") -> Aligned:
+def clean_characters(text: str, *, width: Width = "letters") -> Aligned | None:
     """Normalise the characters of `text`.
 
     Invisible characters go (joiners and selectors stay inside emoji), lone surrogates become U+FFFD,
@@ -55,11 +55,12 @@ def clean_characters(text: str, *, width: Width = "letters") -> Aligned:
         width: which full-width ASCII becomes half-width: `letters` leaves Chinese punctuation
             (！（），：；？［］～) as it is, `all` changes it too, `keep` changes nothing.
     Returns:
-        The new text; the space or line feed that stands for a run maps to the whole run.
+        The new text, None if it would be the old one. The space or line feed that stands for a run of
+        white space maps to the whole run.
     """
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     if not _needs_work(_trouble(width)[codes]):
-        return Aligned.unchanged(text)
+        return None
     kinds = _kinds()[codes]
     for start, end in _emoji_parts(text):
         kinds[start:end] = _KEEP

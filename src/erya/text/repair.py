@@ -28,22 +28,25 @@ _MOJIBAKE_LEAD = re.compile(f"[\xe0-\xf4]{_TAIL}")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 
 
-def repair_mojibake(text: str) -> Aligned:
+def repair_mojibake(text: str) -> Aligned | None:
     """Undo UTF-8 that was read as Latin-1 or cp1252, where nothing else can be meant.
 
     Only characters of three and four bytes (Hanzi, Chinese punctuation, emoji) are repaired: those of two
-    (Ã©) could be meant.
+    (Ã©) could be meant. None if there is nothing to do.
     """
     # Searching for a lead and one tail is three times as fast as for the whole pattern.
     if not _MOJIBAKE_LEAD.search(text):
-        return Aligned.unchanged(text)
+        return None
     return _substitute(_MOJIBAKE, _read_as_utf8, text)
 
 
-def unescape_references(text: str) -> Aligned:
-    """Replace HTML character references (`&amp;` `&#20013;` `&#x4e2d;`), once; unknown names stay."""
+def unescape_references(text: str) -> Aligned | None:
+    """Replace HTML character references (`&amp;` `&#20013;` `&#x4e2d;`), once; unknown names stay.
+
+    None if there is nothing to do.
+    """
     if "&" not in text:
-        return Aligned.unchanged(text)
+        return None
     return _substitute(_REFERENCE, _referenced, text)
 
 
@@ -64,7 +67,9 @@ def _referenced(reference: str) -> _Pieces | None:
     return [(len(reference), html.unescape(reference))] if known else None
 
 
-def _substitute(pattern: re.Pattern[str], pieces_of: Callable[[str], _Pieces | None], text: str) -> Aligned:
+def _substitute(
+    pattern: re.Pattern[str], pieces_of: Callable[[str], _Pieces | None], text: str
+) -> Aligned | None:
     parts: list[str] = []
     edits: list[tuple[int, int, int]] = []
     done = 0
@@ -79,5 +84,5 @@ def _substitute(pattern: re.Pattern[str], pieces_of: Callable[[str], _Pieces | N
             edits.append((done, done + length, len(new)))
             done += length
     if not edits:
-        return Aligned.unchanged(text)
+        return None
     return Aligned("".join([*parts, text[done:]]), Alignment.from_edits(edits, len(text)))

@@ -1,0 +1,89 @@
+"""The local engine: one function over many items in worker processes, in order and in bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+from erya.errors import EryaError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# So many items a worker may be ahead of the one whose result is wanted next.
+_AHEAD = 2
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+) -> Generator[Result, None, None]:
+    """Apply `function` to every item; results come in the order of the items.
+
+    No more than a few items a worker are in memory, however slow the consumer is. Workers are fresh
+    processes (never forked), so threads and locks of this one do not matter.
+
+    Args:
+        function: what to do; it travels to each worker once, so it must pickle.
+        items: read only as fast as results are taken.
+        workers: number of processes; 1 works in this process.
+    Raises:
+        EryaError: a worker process died.
+        Exception: whatever `function` raises, for the first item in order that raises.
+    """
+    if workers == 1:
+        yield from map(function, items)
+        return
+    executor = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(function,),
+    )
+    pending: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            pending.append(executor.submit(_work, item))
+            if len(pending) > workers * _AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool:
+        raise EryaError(
+            "a worker process died before its work was done",
+            hint="most often the memory ran out: use fewer --workers",
+        ) from None
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+# The function of this worker process.
+_function: Callable[[Any], Any] | None = None
+
+
+def _start_worker(function: Callable[[Any], Any]) -> None:
+    global _function
+    _function = function
+    # Ctrl-C reaches the whole group: the parent ends the workers, they need not complain themselves.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _work(item: Any) -> Any:
+    assert _function is not None, "a worker works after it was started"
+    return _function(item)
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed cannot tell its workers to go; they would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in workers only"
+    wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,163 @@
+"""Raw files in blocks of whole documents: text and JSON lines, compressed or not, in constant memory."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from erya.errors import InputError
+from erya.files import COMPRESSED_SUFFIXES, open_measured
+from erya.text.decode import SAMPLE_BYTES, Encoding, detect_encoding
+
+Unit = Literal["line", "paragraph", "file"]
+
+BLOCK_BYTES = 1 << 20
+MAX_DOCUMENT_BYTES = 64 << 20
+_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_RAW_SUFFIXES = (*_JSON_SUFFIXES, ".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """One raw file.
+
+    Attributes:
+        path: where it is.
+        unit: what one document of it is.
+        is_json: whether a line is a JSON object.
+        encoding: how its bytes read.
+    """
+
+    path: Path
+    unit: Unit
+    is_json: bool
+    encoding: Encoding
+
+    @property
+    def source(self) -> str:
+        """What to call documents that do not name their source: the file's name without its suffixes."""
+        return _plain_name(self.path).rsplit(".", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some whole documents of a file, about a megabyte: the unit of work.
+
+    Attributes:
+        file: the file.
+        data: bytes in `encoding`, a whole number of lines.
+        encoding: the file's, but UTF-8 where that is UTF-16.
+        first_line: number of its first line, from 1.
+        position: how many bytes of the files, as they lie on the disk, are read with this block.
+    """
+
+    file: RawFile
+    data: bytes
+    encoding: Encoding
+    first_line: int
+    position: int
+
+
+def find_files(paths: Sequence[Path], *, unit: Unit = "line") -> list[RawFile]:
+    """Look at every raw file before any work begins.
+
+    Args:
+        paths: files, or directories: these stand for the `.txt` and `.jsonl` files below them, by name.
+        unit: what one document of a text file is.
+    Raises:
+        InputError: a file is missing, empty, binary or of unknown encoding, or a directory holds none.
+    """
+    return [_look_at(path, unit) for given in paths for path in _expand(given)]
+
+
+def read_blocks(file: RawFile, *, before: int = 0) -> Iterator[Block]:
+    """The file in blocks, in order.
+
+    Args:
+        file: what `find_files` found.
+        before: bytes of the files before it, to count positions from.
+    Raises:
+        InputError: the compression is damaged, or a document is larger than 64 MiB.
+    """
+    line = 1
+    with open_measured(file.path) as (stream, raw):
+        encoding, chunks = _utf8_chunks(file, stream)
+        for data in _whole_documents(chunks, file):
+            yield Block(file, data, encoding, line, before + raw.tell())
+            line += data.count(b"\n")
+
+
+def _expand(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(
+        file for file in path.rglob("*") if file.is_file() and _plain_name(file).endswith(_RAW_SUFFIXES)
+    )
+    if not files:
+        raise InputError(
+            "the directory holds no raw text", where=str(path), hint="wanted: " + " ".join(_RAW_SUFFIXES)
+        )
+    return files
+
+
+def _look_at(path: Path, unit: Unit) -> RawFile:
+    with open_measured(path) as (stream, _):
+        sample = stream.read(SAMPLE_BYTES)
+    if not sample.strip():
+        raise InputError("the file is empty", where=str(path), hint="leave it out")
+    is_json = _plain_name(path).endswith(_JSON_SUFFIXES)
+    if is_json and sample.lstrip().startswith(b"["):
+        raise InputError(
+            "this is one JSON list; JSON lines are wanted, an object a line",
+            where=str(path),
+            hint="rewrite it, for example: jq -c '.[]' FILE > FILE.jsonl",
+        )
+    return RawFile(path, "line" if is_json else unit, is_json, detect_encoding(sample, name=str(path)))
+
+
+def _plain_name(path: Path) -> str:
+    return path.name.removesuffix(path.suffix) if path.suffix in COMPRESSED_SUFFIXES else path.name
+
+
+def _utf8_chunks(file: RawFile, stream: IO[bytes]) -> tuple[Encoding, Iterable[bytes]]:
+    """The bytes of a file without byte-order mark; UTF-16 as UTF-8, so that a line feed is one byte."""
+    chunks = iter(lambda: stream.read(BLOCK_BYTES), b"")
+    if file.encoding not in ("utf-16-le", "utf-16-be"):
+        return file.encoding, _without_mark(chunks)
+    decoder = codecs.getincrementaldecoder(file.encoding)("replace")
+    return "utf-8", _without_mark(decoder.decode(chunk).encode("utf-8", "replace") for chunk in chunks)
+
+
+def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for number, chunk in enumerate(chunks):
+        yield chunk.removeprefix(codecs.BOM_UTF8) if number == 0 else chunk
+
+
+def _whole_documents(chunks: Iterable[bytes], file: RawFile) -> Iterator[bytes]:
+    """Cut chunks where documents end. No GB 18030 or Big5 character has a line feed for a byte."""
+    boundary = _BOUNDARIES[file.unit]
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        end = boundary(rest)
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+        elif len(rest) > MAX_DOCUMENT_BYTES:
+            raise InputError(
+                f"a document is larger than {MAX_DOCUMENT_BYTES >> 20} MiB",
+                where=str(file.path),
+                hint="a document is one " + file.unit + " here; choose another --unit or cut the file up",
+            )
+    if rest:
+        yield rest
+
+
+_BOUNDARIES: dict[Unit, Callable[[bytes], int]] = {
+    "line": lambda data: data.rfind(b"\n") + 1,
+    "paragraph": lambda data: max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3) if b"\n" in data else 0,
+    "file": lambda data: 0,
+}
