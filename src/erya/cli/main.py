@@ -16,30 +16,22 @@ from erya.errors import EryaError
 # Each module has `register(app)`, which adds its verb. They import torch only inside their functions.
 VERBS = ("corpus", "vocab", "tokenize", "pretrain", "finetune", "evaluate", "predict", "text", "info", "demo")
 
-app = typer.Typer(
-    name="erya",
-    help="Erya 尔雅: raw Chinese text to a served Chinese encoder.",
-    epilog="Start with: erya demo",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
-) -> None:
-    pass
+def build() -> click.Command:
+    """The command line with all its verbs."""
+    app = typer.Typer(
+        name="erya",
+        help="Erya 尔雅: raw Chinese text to a served Chinese encoder.",
+        epilog="Start with: erya demo",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for verb in VERBS:
+        importlib.import_module(f"erya.cli.{verb}").register(app)
+    return typer.main.get_command(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -49,10 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
-    for verb in VERBS:
-        importlib.import_module(f"erya.cli.{verb}").register(app)
     try:
-        status = typer.main.get_command(app).main(arguments, prog_name="erya", standalone_mode=False)
+        status = build().main(arguments, prog_name="erya", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except EryaError as error:
         for line in error.lines():
@@ -72,3 +62,21 @@ def run(arguments: list[str]) -> int:
         messages.print_exception(max_frames=20)
         messages.print("This is a bug in Erya: please report it with the lines above.")
         return 1
+
+
+def _root(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        callback=lambda wanted: _print_version(wanted),
+        is_eager=True,
+        help="Print the version.",
+    ),
+) -> None:
+    pass
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit

@@ -1,0 +1,1 @@
+"""The whole story on data that ships with an installed package."""

@@ -1,0 +1,32 @@
+"""What one gets without any encoder: TF-IDF of character n-grams and logistic regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from erya.demo.texts import Review
+from erya.runtime import require
+
+
+def tfidf_accuracy(train: Sequence[Review], dev: Sequence[Review], test: Sequence[Review]) -> float:
+    """Accuracy on `test`, in [0, 1]; the strength of regularisation is chosen on `dev`.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+    """
+    text = require("sklearn.feature_extraction.text", extra="demo")
+    linear = require("sklearn.linear_model", extra="demo")
+    vectoriser = text.TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True, min_df=2)
+    inputs = vectoriser.fit_transform([review.text for review in train])
+    scored = []
+    for strength in (1.0, 3.0, 10.0, 30.0):
+        model = linear.LogisticRegression(C=strength, max_iter=1000)
+        model.fit(inputs, [review.label for review in train])
+        scored.append((_accuracy(model, vectoriser, dev), -strength, model))
+    best = max(scored, key=lambda entry: entry[:2])[2]
+    return _accuracy(best, vectoriser, test)
+
+
+def _accuracy(model: object, vectoriser: object, reviews: Sequence[Review]) -> float:
+    inputs = vectoriser.transform([review.text for review in reviews])  # type: ignore[attr-defined]
+    return float(model.score(inputs, [review.label for review in reviews]))  # type: ignore[attr-defined]
