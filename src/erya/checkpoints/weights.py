@@ -11,6 +11,7 @@ from typing import Literal
 
 from erya.checkpoints.info import read_json
 from erya.errors import CheckpointError
+from erya.runtime import require
 
 SAFETENSORS_FILE = "model.safetensors"
 PICKLED_FILE = "pytorch_model.bin"
@@ -21,6 +22,8 @@ _CANDIDATES = (
     PICKLED_FILE,
     PICKLED_FILE + ".index.json",
 )
+# Torch's names of number formats as safetensors writes them.
+_SHORT = {"torch.float32": "F32", "torch.float16": "F16", "torch.bfloat16": "BF16", "torch.int64": "I64"}
 _LFS_POINTER = b"version https://git-lfs"
 _MAX_HEADER_BYTES = 100_000_000
 
@@ -91,6 +94,25 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise damaged(path, error) from None
     return headers
+
+
+def read_headers(files: WeightFiles) -> dict[str, TensorHeader]:
+    """Names, shapes and number formats of all tensors of a directory. Pickled files need torch.
+
+    Raises:
+        CheckpointError: a file is damaged.
+    """
+    if files.kind == "safetensors":
+        return {name: header for path in files.paths for name, header in read_header(path).items()}
+    require("torch", extra="train")
+    from erya.checkpoints.tensors import open_tensors
+
+    return {
+        name: TensorHeader(
+            tuple(tensor.shape), _SHORT.get(str(tensor.dtype), str(tensor.dtype)), tensor.nbytes
+        )
+        for name, tensor in open_tensors(files).items()
+    }
 
 
 def damaged(path: Path, error: Exception) -> CheckpointError:

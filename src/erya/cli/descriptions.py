@@ -1,0 +1,190 @@
+"""What there is to say about each kind of directory, as plain values. Reads headers and manifests only."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from erya.errors import EryaError, InputError
+
+_PARTS = {"encoder.embeddings": "embeddings", "encoder.blocks": "blocks", "encoder.pooler": "pooler"}
+
+
+def model(directory: Path) -> dict[str, Any]:
+    """Family, sizes, parameters, vocabulary, task, limits and provenance of a model directory."""
+    from erya.checkpoints.configuration import read_configuration
+    from erya.checkpoints.huggingface import check_family
+    from erya.checkpoints.names import plan_names
+    from erya.checkpoints.weights import find_weights, read_headers
+
+    data, foreign, info = read_configuration(directory)
+    headers = read_headers(find_weights(directory))
+    family_notes = check_family(data, list(headers), directory)
+    plan = plan_names(headers)
+    counts: Counter[str] = Counter()
+    for name, parts in plan.sources.items():
+        part = _PARTS.get(".".join(name.split(".")[:2]), name.split(".")[0])
+        counts[part] += sum(math.prod(headers[source].shape) for source in parts)
+    notes = [*foreign.notes, *family_notes]
+    notes += [f"left over: {name}" for name in plan.unknown]
+    notes += [f"missing: {part}" for missing in plan.incomplete.values() for part in missing]
+    if plan.unused:
+        notes.append(f"heads Erya does not have: {', '.join(plan.unused)}")
+    return {
+        "family": "bert",
+        "saved_as": (data.get("architectures") or [None])[0],
+        "task": info.task,
+        "labels": list(info.labels) if info.labels is not None else None,
+        "sizes": foreign.encoder.model_dump(),
+        "num_parameters": sum(counts.values()),
+        "parameters": dict(counts),
+        "dtype": sorted({header.dtype for header in headers.values()}),
+        "weights_mb": round(sum(header.num_bytes for header in headers.values()) / 1e6, 1),
+        "vocabulary": _vocabulary(directory, foreign.encoder.vocab_size),
+        "max_length": info.max_length,
+        "provenance": info.provenance,
+        "notes": notes,
+    }
+
+
+def tokenizer(directory: Path) -> dict[str, Any]:
+    """Mode, size and make-up of a vocabulary."""
+    from erya.tokenizer.wordpiece import Tokenizer
+
+    opened = Tokenizer.open(directory)
+    kinds = Counter(_kind(piece) for piece in opened.vocab)
+    special = sorted(opened.special_ids)
+    return {
+        "mode": opened.mode,
+        "lowercase": opened.lowercase,
+        "vocab_size": opened.vocab_size,
+        "pieces": dict(kinds.most_common()),
+        "special_tokens": {opened.vocab[token]: token for token in special},
+        "hash": opened.hash,
+    }
+
+
+def documents(directory: Path) -> dict[str, Any]:
+    """Counts of a documents directory and of the job that wrote it."""
+    from erya.data.documents import SPLITS, read_manifest
+
+    manifest = read_manifest(directory)
+    return {
+        "documents": {split: manifest.num_documents(split) for split in SPLITS},
+        "characters": {split: manifest.num_characters(split) for split in SPLITS},
+        "num_files": len(manifest.parts),
+        "report": manifest.report,
+    }
+
+
+def shards(directory: Path) -> dict[str, Any]:
+    """Counts of a shards directory, its tokenizer and the job that wrote it."""
+    manifest = _json_object(directory / "manifest.json")
+    described = {key: value for key, value in manifest.items() if not isinstance(value, list)}
+    if (directory / "tokenizer").is_dir():
+        described["vocabulary"] = _vocabulary(directory / "tokenizer", manifest.get("vocab_size"))
+    return described
+
+
+def run(directory: Path) -> dict[str, Any]:
+    """The recipe of a run, how far it came, its last numbers and its checkpoints."""
+    recipe = _recipe(directory / "recipe.yaml")
+    step, evaluation = _last_metrics(directory / "metrics.jsonl")
+    steps = [
+        int(found[1])
+        for path in (directory / "checkpoints").glob("step-*")
+        if (found := re.fullmatch(r"step-(\d+)", path.name))
+    ]
+    return {
+        "recipe": [f"{key}: {_shown(value)}" for key, value in recipe.items() if value is not None],
+        "last_step": step,
+        "last_evaluation": evaluation,
+        "checkpoints": sorted(steps),
+        "model": str(directory / "model") if (directory / "model").is_dir() else None,
+    }
+
+
+def _recipe(path: Path) -> dict[str, Any]:
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not a YAML file: {error}", where=str(path)) from None
+    if not isinstance(recipe, dict):
+        raise InputError("the recipe is not a mapping", where=str(path))
+    return recipe
+
+
+def _vocabulary(directory: Path, rows: int | None) -> dict[str, Any]:
+    """Size and mode of a tokenizer beside the rows of its embedding, or why it cannot be opened."""
+    from erya.tokenizer.wordpiece import Tokenizer
+
+    try:
+        opened = Tokenizer.open(directory)
+    except EryaError as error:
+        return {"problem": error.what}
+    described = {
+        "size": opened.vocab_size,
+        "mode": opened.mode,
+        "lowercase": opened.lowercase,
+        "hash": opened.hash[:12],
+    }
+    if rows is not None and rows != opened.vocab_size:
+        described["rows_without_a_piece" if rows > opened.vocab_size else "pieces_without_a_row"] = abs(
+            rows - opened.vocab_size
+        )
+    return described
+
+
+def _kind(piece: str) -> str:
+    """What a piece is made of, in a word."""
+    if piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
+        return "special"
+    if piece.startswith("##"):
+        return "continuations"
+    if len(piece) == 1:
+        return "Hanzi" if "㐀" <= piece <= "鿿" or ord(piece) >= 0x20000 else "other characters"
+    return "words and numbers" if piece.isascii() else "other pieces"
+
+
+def _last_metrics(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The last line about a step and the last about an evaluation."""
+    step: dict[str, Any] = {}
+    evaluation: dict[str, Any] = {}
+    if not path.is_file():
+        return step, evaluation
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.endswith("\n"):
+                break  # being written at this moment
+            try:
+                values = json.loads(line)
+            except ValueError:
+                raise InputError("not a JSON line", where=f"{path}, line {number}") from None
+            if any(name.startswith("eval_") for name in values):
+                evaluation = values
+            else:
+                step = values
+    return step, evaluation
+
+
+def _shown(value: Any) -> str:
+    """A part of a recipe in one line, options that are off left out."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items() if inner is not None)
+    return str(value)
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"not a JSON file: {error}", where=str(path)) from None
+    if not isinstance(value, dict):
+        raise InputError("a JSON object is wanted", where=str(path))
+    return value

@@ -1,0 +1,145 @@
+"""`erya info` tells what a directory is, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from erya.checkpoints.info import ModelInfo
+from erya.checkpoints.saving import foreign_tensors, save_model
+from erya.cli import info
+from erya.cli.info import describe
+from erya.data.documents import Document, DocumentsWriter, to_batch
+from erya.errors import CheckpointError, InputError
+from erya.models.config import EncoderConfig
+from erya.models.encoder import Encoder
+from erya.models.masked_lm import MaskedLanguageModel
+from erya.tokenizer.wordpiece import Tokenizer
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "好", "差", "。", "ok", "##s"]
+CONFIG = EncoderConfig(
+    vocab_size=12, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=9, max_positions=11
+)
+
+
+@pytest.fixture
+def vocabulary(tmp_path: Path) -> Path:
+    directory = tmp_path / "vocabulary"
+    directory.mkdir()
+    (directory / "vocab.txt").write_text("\n".join(PIECES) + "\n", encoding="utf-8")
+    return directory
+
+
+@pytest.fixture
+def model(tmp_path: Path, vocabulary: Path) -> Path:
+    module = MaskedLanguageModel(Encoder(CONFIG, pooler=False))
+    described = ModelInfo(task="masked_lm", max_length=11, provenance={"seed": 3})
+    save_model(tmp_path / "model", module=module, tokenizer=Tokenizer.open(vocabulary), info=described)
+    return tmp_path / "model"
+
+
+def test_a_model(model: Path) -> None:
+    found = describe(model)
+    module = MaskedLanguageModel(Encoder(CONFIG, pooler=False))
+    assert (found["kind"], found["family"], found["task"]) == ("model", "bert", "masked_lm")
+    assert found["num_parameters"] == sum(p.numel() for p in module.parameters())
+    assert set(found["parameters"]) == {"embeddings", "blocks", "head"}
+    assert found["vocabulary"]["rows_without_a_piece"] == 2
+    assert found["provenance"] == {"seed": 3} and found["notes"] == [] and found["dtype"] == ["F32"]
+
+
+def test_a_pickled_foreign_model_with_faults_says_which(model: Path) -> None:
+    module = MaskedLanguageModel(Encoder(CONFIG, pooler=False))
+    tensors = foreign_tensors(module) | {"extra.weight": torch.zeros(2)}
+    del tensors["bert.encoder.layer.0.attention.self.key.bias"]
+    for name in ("model.safetensors", "erya.json", "vocab.txt", "tokenizer.json"):
+        (model / name).unlink()
+    torch.save(tensors, model / "pytorch_model.bin")
+    found = describe(model)
+    assert found["notes"] == [
+        "left over: extra.weight",
+        "missing: encoder.layer.0.attention.self.key.bias",
+    ]
+    assert "no tokenizer" in found["vocabulary"]["problem"] and found["dtype"] == ["F32"]
+
+
+def test_a_tokenizer(vocabulary: Path) -> None:
+    found = describe(vocabulary)
+    assert (found["kind"], found["mode"], found["vocab_size"]) == ("tokenizer", "reference", 10)
+    assert found["pieces"] == {
+        "special": 5,
+        "Hanzi": 2,
+        "other characters": 1,
+        "words and numbers": 1,
+        "continuations": 1,
+    }
+
+
+def test_documents(tmp_path: Path) -> None:
+    starts, ends = np.array([True, False]), np.array([False, True])
+    (tmp_path / "documents").mkdir()
+    writer = DocumentsWriter(tmp_path / "documents")
+    documents = [
+        Document("好的", "a.txt", None, starts, ends, 1, "train"),
+        Document("不好", "a.txt", None, starts, ends, 2, "heldout"),
+    ]
+    writer.write(to_batch(documents))
+    writer.finish({"dropped": {"duplicate": 3}})
+    found = describe(tmp_path / "documents")
+    assert found["kind"] == "documents"
+    assert found["documents"] == {"train": 1, "heldout": 1}
+    assert found["characters"] == {"train": 2, "heldout": 2}
+    assert found["report"] == {"dropped": {"duplicate": 3}}
+
+
+def test_a_run(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("train:\n  steps: 9\n  max_tokens: null\n", encoding="utf-8")
+    lines = [{"step": 4, "loss": 2.5}, {"step": 4, "eval_loss": 2.25}, {"step": 5, "loss": 2.0}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "metrics.jsonl").write_text(text + '{"step": 6, "lo', encoding="utf-8")
+    for name in ("step-4", "step-12", ".step-13.doomed"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    found = describe(tmp_path)
+    assert found["kind"] == "run" and found["recipe"] == ["train: steps 9"]
+    assert (found["last_step"]["loss"], found["last_evaluation"]["eval_loss"]) == (2.0, 2.25)
+    assert found["checkpoints"] == [4, 12] and found["model"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("recipe.yaml", "a: [1"), ("recipe.yaml", "word"), ("metrics.jsonl", "{]\n")]
+)
+def test_a_damaged_run(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "recipe.yaml").write_text("train: {}\n", encoding="utf-8")
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        describe(tmp_path)
+    assert name in str(caught.value.where)
+
+
+def test_what_is_not_known(tmp_path: Path, model: Path) -> None:
+    with pytest.raises(InputError, match="no such directory"):
+        describe(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="this is a file"):
+        describe(model / "config.json")
+    with pytest.raises(InputError, match="nothing Erya knows"):
+        describe(tmp_path)
+    (model / "model.safetensors").write_bytes(b"short")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        describe(model)
+
+
+def test_the_command_prints_for_people_and_for_programs(vocabulary: Path) -> None:
+    app = typer.Typer()
+    info.register(app)
+    app.callback()(lambda: None)
+    runner = CliRunner()
+    shown = runner.invoke(app, ["info", str(vocabulary)])
+    assert shown.exit_code == 0 and "vocab size" in shown.stdout
+    printed = runner.invoke(app, ["info", str(vocabulary), "--json"])
+    assert json.loads(printed.stdout)["kind"] == "tokenizer"
