@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 
-import click
 import typer
 
 from erya import __version__
@@ -17,7 +16,7 @@ from erya.errors import EryaError
 VERBS = ("corpus", "vocab", "tokenize", "pretrain", "finetune", "evaluate", "predict", "text", "info", "demo")
 
 
-def build() -> click.Command:
+def build() -> typer.Typer:
     """The command line with all its verbs."""
     app = typer.Typer(
         name="erya",
@@ -31,7 +30,7 @@ def build() -> click.Command:
     app.callback()(_root)
     for verb in VERBS:
         importlib.import_module(f"erya.cli.{verb}").register(app)
-    return typer.main.get_command(app)
+    return app
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -42,16 +41,17 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
     try:
-        status = build().main(arguments, prog_name="erya", standalone_mode=False)
+        command = typer.main.get_command(build())
+        status = command.main(arguments, prog_name="erya", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except EryaError as error:
         for line in error.lines():
             messages.print(line, markup=False, style="red" if line == error.what else None)
         return 2
-    except click.ClickException as error:
+    except typer.TyperException as error:
         error.show()
         return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         messages.print("interrupted")
         return 130
     except BrokenPipeError:

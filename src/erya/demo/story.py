@@ -69,8 +69,8 @@ def tell_story(stage: Stage, settings: DemoSettings) -> Comparison:
     stage.tell("\n3. Pre-train: guess hidden words in raw text.")
     stage.command("pretrain", out / "recipe.yaml", "--out", out / "pretrained")
     stage.tell(
-        f"\n4. Fine-tune on {settings.num_labelled:,} labelled reviews, {settings.num_seeds} seeds; then the same "
-        "model from random weights."
+        f"\n4. Fine-tune on {settings.num_labelled:,} labelled reviews with {settings.num_seeds} seeds; then the "
+        "same model from random weights."
     )
     _finetune(stage, settings, "finetuned")
     _finetune(stage, settings, "unpretrained", "--random-init")
@@ -99,8 +99,8 @@ def _prepare(stage: Stage, settings: DemoSettings) -> DemoTexts:
     texts.test[settings.num_scored :] = []
     stage.tell(
         f"1. Real text: {len(texts.train) + len(texts.dev) + len(texts.test):,} different reviews "
-        f"({texts.repeated:,} repeated lines and {texts.contradictory} reviews labelled both ways left out) and "
-        f"{len(texts.news):,} lines of newspaper. Dev and test reviews never enter the raw text."
+        f"({texts.repeated:,} repeated lines and {texts.contradictory} reviews labelled both ways left out) "
+        f"and {len(texts.news):,} lines of newspaper. Dev and test reviews never enter the raw text."
     )
     _write(out / "raw" / "reviews.txt", "\n".join(review.text for review in texts.train) + "\n")
     _write(out / "raw" / "news.txt", "\n".join(texts.news) + "\n")
