@@ -52,8 +52,10 @@ def validate(model: type[Model], data: Any, *, where: str) -> Model:
             raise ConfigError(
                 f"unknown key {key!r}", where=where, hint=nearest_hint(str(first["loc"][-1]), known)
             ) from None
-        value = f" (got {first['input']!r})" if first["type"] != "missing" else ""
-        raise ConfigError(f"{key or 'configuration'}: {first['msg']}{value}", where=where) from None
+        whole = first["type"] == "missing" or isinstance(first["input"], dict)
+        value = "" if whole else f" (got {first['input']!r})"
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{key or 'configuration'}: {said}{value}", where=where) from None
 
 
 def dump_yaml(config: BaseModel) -> str:

@@ -12,9 +12,16 @@ from erya.train.recipe import TrainRecipe
 
 
 class ModelRecipe(EncoderConfig):
-    """Sizes of a model to be made; the shards say how large its vocabulary is."""
+    """Sizes of a model to be made. Its vocabulary is that of the shards, so the recipe does not say it."""
 
-    vocab_size: int = Field(default=0, ge=0)
+    vocab_size: int = Field(default=0, ge=0, exclude=True)
+    pad_id: int = Field(default=0, ge=0, exclude=True)
+
+    @model_validator(mode="after")
+    def _vocabulary_is_of_the_shards(self) -> Self:
+        if given := self.model_fields_set & {"vocab_size", "pad_id"}:
+            raise ValueError(f"leave out {', '.join(sorted(given))}: the shards' vocabulary says it")
+        return self
 
 
 class DataRecipe(StrictModel):

@@ -1,0 +1,89 @@
+"""`erya pretrain`: shards in, a masked language model out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from erya.cli.console import messages, print_table, results
+
+if TYPE_CHECKING:
+    from erya.pretrain.run import Pretrained
+
+HELP = """Pre-train a Chinese encoder by masked language modelling.
+
+The recipe is a YAML file that says everything; recipes/pretrain/ has tiny, small and base, with a comment on
+every key. KEY=VALUE overrides one. The text comes as shards, which `erya corpus` makes.
+
+\b
+Example:
+  erya corpus build texts/*.jsonl --tokenizer tokenizer --out shards
+  erya pretrain recipes/pretrain/small.yaml data.shards=shards --out runs/small
+  tensorboard --logdir runs/small
+  erya finetune classify --model runs/small/model --train train.tsv --dev dev.tsv --out runs/sentiment
+
+\b
+What you may want to change:
+  train.steps=20000             length; also train.epochs, train.max_tokens, train.max_time_s
+  train.batch_tokens=32768      tokens a step; train.micro_batch_tokens=8192 when memory is short
+  train.learning_rate=5e-4      small models bear more than large ones
+  masking.prob=0.3              share of the tokens to predict
+  init_from=DIR model=null      go on with a model you have, on the shards of its vocabulary
+
+OUT/ then holds recipe.yaml, metrics.jsonl, TensorBoard events, checkpoints/ and at the end model/, which
+every other verb and Hugging Face's transformers open. The same command given again goes on from the last
+checkpoint, as if it had never stopped; Ctrl-C leaves one first. On the same machine and number of threads the
+losses are the same to the last bit.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add `erya pretrain`."""
+    app.command("pretrain", help=HELP)(_pretrain)
+
+
+def _pretrain(
+    recipe: Path = typer.Argument(..., metavar="RECIPE", help="A YAML recipe."),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys."),
+    out: Path = typer.Option(..., help="Run directory; the model ends up in OUT/model."),
+    resume: bool = typer.Option(True, help="Go on with the run in OUT, or set it aside and start over."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    from erya.config import load_config
+    from erya.pretrain.recipe import PretrainRecipe
+
+    config = load_config(PretrainRecipe, recipe, overrides or [])
+
+    from erya.cli.training_progress import TrainingProgress
+    from erya.pretrain.run import pretrain
+
+    done = pretrain(config, out, callbacks=[TrainingProgress()], tell=_tell, resume=resume)
+    _show(done, out, as_json=as_json)
+
+
+def _tell(text: str) -> None:
+    messages.print(text, markup=False, style="yellow" if text.startswith("warning") else None)
+
+
+def _show(done: Pretrained, out: Path, *, as_json: bool) -> None:
+    state = done.result.state
+    if done.model is None:
+        messages.print(f"interrupted at step {state.step}; the same command goes on from here")
+        raise typer.Exit(130)
+    reached: dict[str, Any] = {
+        "model": str(done.model),
+        "steps": state.step,
+        "skipped_steps": len(state.skips),
+        "tokens": state.tokens,
+        "tokens_per_s": round(state.tokens / state.seconds, 1) if state.seconds else 0.0,
+        **(state.best_metrics or state.metrics),
+    }
+    print_table("pre-trained", [reached], as_json=as_json)
+    if not as_json:
+        results.print(
+            f"next: erya finetune classify --model {done.model} --train FILE --dev FILE --out DIR\n"
+            f"      tensorboard --logdir {out}",
+            markup=False,
+        )

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from erya.config import dump_yaml, load_config
+from erya.errors import ConfigError
+from erya.pretrain.recipe import PretrainRecipe
+
+RECIPES = Path(__file__).parents[3] / "recipes" / "pretrain"
+
+
+@pytest.mark.parametrize("name", ["tiny", "small", "base"])
+def test_recipes_are_complete_and_survive_being_written(name: str, tmp_path: Path) -> None:
+    recipe = load_config(PretrainRecipe, RECIPES / f"{name}.yaml")
+    written = tmp_path / "recipe.yaml"
+    written.write_text(dump_yaml(recipe))
+    assert load_config(PretrainRecipe, written) == recipe
+    assert keys(yaml.safe_load(written.read_text())) == keys(
+        yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
+    )
+
+
+def keys(tree: dict[str, object], prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for key, value in tree.items():
+        found |= keys(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("override", "said", "hint"),
+    [
+        ("train.learning_rat=1", "train.learning_rat", "learning_rate"),
+        ("model.hiden_size=8", "model.hiden_size", "hidden_size"),
+        ("masking.prop=0.1", "masking.prop", "prob"),
+        ("trian.steps=1", "trian", "train"),
+    ],
+)
+def test_a_misspelt_key_is_named_with_the_nearest(override: str, said: str, hint: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_config(PretrainRecipe, RECIPES / "tiny.yaml", [override])
+    assert hint in str(caught.value.hint)
+    assert "tiny.yaml" in str(caught.value.where)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model=null", "either model"),
+        ("init_from=model", "either model"),
+        ("model.vocab_size=21128", "leave out vocab_size"),
+        ("train.steps=null", "no length"),
+        ("masking.prob=1.5", "masking.prob"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused_in_a_line(override: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_config(PretrainRecipe, RECIPES / "tiny.yaml", [override])
+    assert len(caught.value.what) < 150
