@@ -36,7 +36,7 @@ def clean_corpus(
     workers: int | None = None,
     strict: bool = False,
     replace: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int, int], None] | None = None,
 ) -> CleanReport:
     """Clean, deduplicate, segment and split raw files.
 
@@ -51,7 +51,8 @@ def clean_corpus(
         workers: processes; None: as many as the machine has cores and the input is worth.
         strict: whether a record that cannot be read is an error instead of a count.
         replace: whether `out` may be replaced.
-        on_progress: called with bytes of the files read so far and in all, as they lie on the disk.
+        on_progress: called with bytes of the files read so far and in all, as they lie on the disk, and
+            bytes of text read so far.
     Returns:
         The counts, which are also written to `report.json` and `documents.json`.
     Raises:
@@ -74,7 +75,7 @@ def clean_corpus(
                     report.add(outcome)
                     _write(outcome.documents, seen, writer, report)
                     if on_progress is not None:
-                        on_progress(outcome.position, total)
+                        on_progress(outcome.position, total, report.raw_bytes)
             _refuse_nothing(report)
             report.seconds = time.perf_counter() - started
             writer.finish(report.as_dict())

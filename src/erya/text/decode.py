@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import IO, Literal
 
 from erya.errors import InputError
 
@@ -89,6 +91,37 @@ def decode(
         return data.decode(encoding, errors).removeprefix("\ufeff"), encoding
     except UnicodeDecodeError as error:
         raise InputError(f"damaged {encoding}: {error.reason} at byte {error.start}", where=name) from None
+
+
+def decode_lines(stream: IO[bytes], *, name: str = "the input") -> Iterator[tuple[str, bool]]:
+    """The lines of a stream of unknown encoding, as they come, without their ends.
+
+    Args:
+        stream: a buffered stream, one that can `peek`.
+        name: what the stream is called in an error.
+    Yields:
+        A line, and whether U+FFFD stands in it for bytes that could not be read.
+    Raises:
+        InputError: the bytes are no text.
+    """
+    sample: bytes = stream.peek(SAMPLE_BYTES)  # type: ignore[attr-defined]
+    encoding = detect_encoding(sample, name=name)
+    if encoding.startswith("utf-16"):
+        for text in io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n"):
+            yield _without_end(text), "\ufffd" in text
+        return
+    is_decided = not sample.isascii()
+    for data in stream:
+        if not is_decided and not data.isascii():
+            encoding, is_decided = detect_encoding(data, name=name), True
+        try:
+            yield _without_end(data.decode(encoding)), False
+        except UnicodeDecodeError:
+            yield _without_end(data.decode(encoding, "replace")), True
+
+
+def _without_end(line: str) -> str:
+    return line.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
 
 
 @dataclass(frozen=True, slots=True)

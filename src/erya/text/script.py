@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import opencc
 
@@ -22,6 +22,22 @@ Conversion = Literal[
 CONVERSIONS: tuple[str, ...] = get_args(Conversion)
 
 
+_NAMES: dict[str, Conversion] = {"simplified": "t2s", "traditional": "s2t"}
+
+
+def named(name: str) -> Conversion:
+    """The conversion called `name`: OpenCC's name, or `simplified` or `traditional`.
+
+    Raises:
+        ConfigError: there is no such conversion.
+    """
+    conversion = _NAMES.get(name, name)
+    if conversion not in CONVERSIONS:
+        hint = nearest_hint(name, [*CONVERSIONS, *_NAMES])
+        raise ConfigError(f"unknown conversion {name!r}", hint=hint)
+    return cast(Conversion, conversion)
+
+
 def convert(text: str, conversion: Conversion) -> Aligned:
     """Convert between simplified and traditional characters.
 
@@ -32,8 +48,6 @@ def convert(text: str, conversion: Conversion) -> Aligned:
     Returns:
         The new text. The characters of a replaced phrase map to the whole phrase, all others to the one
         character they come from.
-    Raises:
-        ConfigError: there is no such conversion.
     """
     new = convert_text(text, conversion)
     # Without the final p, the tables hold spellings of the same words, character by character.
@@ -90,6 +104,4 @@ def _base(character: str) -> str:
 
 @cache
 def _converter(conversion: Conversion) -> opencc.OpenCC:
-    if conversion not in CONVERSIONS:
-        raise ConfigError(f"unknown conversion {conversion!r}", hint=nearest_hint(conversion, CONVERSIONS))
     return opencc.OpenCC(conversion)
