@@ -33,7 +33,8 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "tasks": ("corpus", "checkpoints", "metrics", "train"),
     "evaluate": ("pretrain", "tasks"),
     "api": ("evaluate",),
-    "cli": ("api",),
+    "demo": ("evaluate",),
+    "cli": ("api", "demo"),
 }
 # The package itself resolves its public names on first use and imports nothing else.
 PACKAGE = ("api",)

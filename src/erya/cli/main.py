@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
             messages.print(line, markup=False, style="red" if line == error.what else None)
         return 2
     except typer.TyperException as error:
-        error.show()
+        error.show()  # type: ignore[attr-defined]  # what typer raises for a usage mistake has it
         return 2
     except (typer.Abort, KeyboardInterrupt):
         messages.print("interrupted")

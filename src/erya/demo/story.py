@@ -69,8 +69,8 @@ def tell_story(stage: Stage, settings: DemoSettings) -> Comparison:
     stage.tell("\n3. Pre-train: guess hidden words in raw text.")
     stage.command("pretrain", out / "recipe.yaml", "--out", out / "pretrained")
     stage.tell(
-        f"\n4. Fine-tune on {settings.num_labelled:,} labelled reviews with {settings.num_seeds} seeds; then the "
-        "same model from random weights."
+        f"\n4. Fine-tune on {settings.num_labelled:,} labelled reviews with {settings.num_seeds} seeds; then "
+        "the same model from random weights."
     )
     _finetune(stage, settings, "finetuned")
     _finetune(stage, settings, "unpretrained", "--random-init")
