@@ -68,6 +68,19 @@ def read_records(path: Path, *, columns: Mapping[str, str]) -> Iterator[Record]:
         raise InputError("the file holds no record", where=str(path), hint=hint)
 
 
+def read_json_lines(name: str, stream: IO[bytes], *, columns: Mapping[str, str]) -> Iterator[Record]:
+    """Read JSON lines from an open stream, such as stdin.
+
+    Args:
+        name: what messages call the stream.
+        stream: UTF-8.
+        columns: for each field the caller wants, the key it stands under.
+    Raises:
+        InputError: a line is broken, or lacks a key.
+    """
+    return _read_json(name, _lines(name, stream), columns)
+
+
 def _format_of(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:

@@ -86,9 +86,9 @@ class EncodingReport:
             return
         more = self.truncated_texts - len(self.cut_places)
         raised = (
-            f", or raise max_length (the longest text has {self.longest}, the model takes {limit.model_limit})"
+            f", or raise max_length (the longest has {self.longest}, the model takes {limit.model_limit})"
             if limit.max_length < limit.model_limit
-            else f" (the longest text has {self.longest}, the model takes no more)"
+            else f" (the longest has {self.longest}, the model takes no more)"
         )
         raise InputError(
             f"{self.truncated_texts:,} of {self.texts:,} texts ({self.truncated_share:.1%}) are longer than "

@@ -31,7 +31,9 @@ def classification_loss(
     log_probs = functional.log_softmax(logits.float(), dim=-1).gather(1, labels[:, None]).squeeze(1)
     losses = -log_probs
     if focal_gamma > 0.0:
-        losses = losses * (1.0 - log_probs.exp()).clamp(min=0.0).pow(focal_gamma)
+        # Away from zero: there the gradient of a power below 1 is infinite.
+        doubt = (-log_probs.expm1()).clamp(min=1e-12)
+        losses = losses * doubt.pow(focal_gamma)
     if class_weights is not None:
         losses = losses * class_weights[labels]
     return LossTerm("classify", losses.sum(), len(labels))

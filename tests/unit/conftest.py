@@ -1,0 +1,121 @@
+"""A tiny encoder, a separable set of reviews, and a classifier fine-tuned on it, made once a session."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CHARACTERS = "好差很非常房间大小服务干净吵书看值得推荐失望喜欢再来了的不，。！"
+POSITIVE, NEGATIVE = "好评", "差评"
+
+
+@dataclass(frozen=True)
+class ReviewFiles:
+    """Labelled files, columns `label` and `text_a`; labels are Hanzi."""
+
+    train: Path
+    dev: Path
+
+
+def review(rng: random.Random, label: str) -> str:
+    """A short text whose label a glance at single characters gives away."""
+    sure = "好净值荐欢" if label == POSITIVE else "差吵失望小"
+    neutral = "很非常房间服务书看再来了的，。"
+    signs = [rng.choice(neutral) for _ in range(rng.randint(2, 9))] + [rng.choice(sure) for _ in range(2)]
+    rng.shuffle(signs)
+    return "".join(signs)
+
+
+def write_reviews(path: Path, number: int, *, seed: int) -> Path:
+    rng = random.Random(seed)
+    labels = [POSITIVE if index % 2 else NEGATIVE for index in range(number)]
+    rows = [f"{label}\t{review(rng, label)}\n" for label in labels]
+    path.write_text("label\ttext_a\n" + "".join(rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory) -> ReviewFiles:
+    folder = tmp_path_factory.mktemp("reviews")
+    return ReviewFiles(
+        train=write_reviews(folder / "train.tsv", 120, seed=1),
+        dev=write_reviews(folder / "dev.tsv", 40, seed=2),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory) -> Path:
+    """A model directory with a random two-layer encoder of at most 24 positions."""
+    torch = pytest.importorskip("torch")
+    from erya.checkpoints.info import ModelInfo
+    from erya.checkpoints.saving import save_model
+    from erya.models.config import EncoderConfig
+    from erya.models.encoder import Encoder
+    from erya.models.initialise import initialise
+    from erya.tokenizer.wordpiece import Tokenizer
+
+    folder = tmp_path_factory.mktemp("base")
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(CHARACTERS)]
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    config = EncoderConfig(
+        vocab_size=len(pieces),
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        intermediate_size=64,
+        max_positions=24,
+        dropout_prob=0.02,
+        attention_dropout_prob=0.03,
+    )
+    encoder = Encoder(config)
+    initialise(encoder, initializer_range=0.1, generator=torch.Generator().manual_seed(3))
+    save_model(
+        folder / "model",
+        module=encoder,
+        tokenizer=Tokenizer.open(folder),
+        info=ModelInfo(max_length=24),
+    )
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def classify_recipe(tiny_base, reviews):
+    """Builds a recipe that learns the reviews in seconds; keywords change it, `train` is merged."""
+    from erya.config import validate
+    from erya.tasks.classify.recipe import ClassifyRecipe
+
+    def build(*, train=None, **changes):
+        training = {
+            "learning_rate": 5e-3,
+            "epochs": 6,
+            "threads": 1,
+            "device": "cpu",
+            "monitor": {"patience": None},
+            "precision": "float32",
+            **(train or {}),
+        }
+        values = {
+            "model": str(tiny_base),
+            "train_file": str(reviews.train),
+            "dev_file": str(reviews.dev),
+            "text": "text_a",
+            "batch_size": 16,
+            "train": training,
+            **changes,
+        }
+        return validate(ClassifyRecipe, values, where="the test")
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny_run(classify_recipe, tmp_path_factory) -> Path:
+    """The run directory of a finished fine-tuning; the classifier is in `model/`."""
+    from erya.tasks.classify.finetune import finetune
+
+    folder = tmp_path_factory.mktemp("run") / "reviews"
+    finetune(classify_recipe(), folder, tell=lambda text: None)
+    return folder

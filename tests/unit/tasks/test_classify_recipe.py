@@ -1,0 +1,43 @@
+"""The recipe is strict and its partial keys keep their defaults."""
+
+from pathlib import Path
+
+import pytest
+
+from erya.config import dump_yaml, load_config, validate
+from erya.errors import ConfigError
+from erya.tasks.classify.recipe import ClassifyRecipe
+
+NEEDED = ["model=m", "train_file=a.tsv", "dev_file=b.tsv"]
+RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "finetune"
+
+
+def test_a_partial_monitor_keeps_our_key():
+    recipe = load_config(ClassifyRecipe, None, [*NEEDED, "train.monitor.patience=2"])
+    assert (recipe.train.monitor.key, recipe.train.monitor.mode) == ("eval_accuracy", "max")
+
+
+def test_a_monitor_that_looks_the_wrong_way_is_refused():
+    with pytest.raises(ConfigError, match=r"monitor\.mode=min"):
+        load_config(ClassifyRecipe, None, [*NEEDED, "train.monitor.key=eval_loss"])
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [("train.learning_rat=1", "learning_rate"), ("lable=x", "label"), ("train.monitor.keys=1", "key")],
+)
+def test_a_misspelt_key_names_the_nearest(key, near):
+    with pytest.raises(ConfigError, match=f"did you mean '{near}'"):
+        load_config(ClassifyRecipe, None, [*NEEDED, key])
+
+
+def test_it_survives_being_written_down(tmp_path):
+    recipe = load_config(ClassifyRecipe, None, [*NEEDED, "pair=text_b", "train.seed=4"])
+    (tmp_path / "r.yaml").write_text(dump_yaml(recipe), encoding="utf-8")
+    assert load_config(ClassifyRecipe, tmp_path / "r.yaml") == recipe
+    assert recipe.columns == {"text": "text", "pair": "text_b", "label": "label"}
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_recipes_we_ship_are_valid(path):
+    assert validate(ClassifyRecipe, load_config(ClassifyRecipe, path).model_dump(), where="").model
