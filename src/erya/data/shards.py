@@ -1,0 +1,244 @@
+"""Shards: tokens as memory maps, with the bits of word, sentence and document boundaries beside them.
+
+    DIR/manifest.json          counts, sha256 of every file, hash of the tokenizer
+    DIR/tokenizer/             the tokenizer the ids belong to
+    DIR/train-00000/           tokens.bin (uint16 or uint32, little-endian), and a bit a token, first bit
+                               lowest, in word_starts.bits, sentence_ends.bits and document_ends.bits
+
+No special tokens are stored. A token starts a word when a word of the segmenter begins inside of it (or in
+characters before it that no token covers); the last token of a sentence or document ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from erya.config import StrictModel
+from erya.errors import CheckpointError, InputError
+from erya.files import sha256_of
+
+Split = Literal["train", "heldout"]
+
+MANIFEST, TOKENIZER, TOKENS = "manifest.json", "tokenizer", "tokens.bin"
+WORD_STARTS, SENTENCE_ENDS, DOCUMENT_ENDS = BITS = (
+    "word_starts.bits",
+    "sentence_ends.bits",
+    "document_ends.bits",
+)
+
+
+class ShardInfo(StrictModel):
+    """What one shard holds.
+
+    Attributes:
+        name: its directory.
+        split: training or held-out text.
+        tokens, words, sentences, documents: counts of each.
+        unknown_tokens: how many of the tokens are [UNK].
+        sha256: of each file, by name.
+    """
+
+    name: str
+    split: Split
+    tokens: int
+    words: int
+    sentences: int
+    documents: int
+    unknown_tokens: int
+    sha256: dict[str, str]
+
+
+class Manifest(StrictModel):
+    """`manifest.json`.
+
+    Attributes:
+        tokenizer_hash: `Tokenizer.hash` of the tokenizer.
+        vocab_size: its tokens.
+        dtype: how an id is stored.
+        characters: code points of the documents read.
+        uncovered_characters: how many of them, white space left out, no token covers (`reference` mode
+            drops some).
+        empty_documents: documents that gave no token and were left out.
+        source: the report of the job that made the documents: what was read, kept and dropped, by reason.
+        shards: the shards in order.
+    """
+
+    format_version: Literal[1] = 1
+    tokenizer_hash: str
+    vocab_size: int
+    dtype: Literal["uint16", "uint32"]
+    characters: int
+    uncovered_characters: int
+    empty_documents: int
+    source: dict[str, Any] = Field(default_factory=dict)
+    shards: tuple[ShardInfo, ...]
+
+    def num_tokens(self, split: Split | None = None) -> int:
+        """How many tokens there are, in all or in one split."""
+        return sum(shard.tokens for shard in self.shards if split in (None, shard.split))
+
+    @property
+    def unknown_tokens(self) -> int:
+        """How many of the tokens of all shards are [UNK]."""
+        return sum(shard.unknown_tokens for shard in self.shards)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard of T tokens; nothing is read before it is asked for.
+
+    Attributes:
+        path: its directory.
+        info: its counts.
+        dtype: how an id is stored.
+    """
+
+    path: Path
+    info: ShardInfo
+    dtype: Literal["uint16", "uint32"]
+
+    @cached_property
+    def tokens(self) -> NDArray[np.unsignedinteger[Any]]:
+        """Token ids, mapped from the file, shape (T,)."""
+        return np.memmap(self.path / TOKENS, dtype=_stored(self.dtype), mode="r", shape=(self.info.tokens,))
+
+    def word_starts(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Whether a word begins at each of the tokens `start` to `stop`, shape (stop - start,)."""
+        return self._bits(WORD_STARTS, start, stop)
+
+    def sentence_ends(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Whether a sentence ends with each of the tokens `start` to `stop`, shape (stop - start,)."""
+        return self._bits(SENTENCE_ENDS, start, stop)
+
+    def document_ends(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Whether a document ends with each of the tokens `start` to `stop`, shape (stop - start,)."""
+        return self._bits(DOCUMENT_ENDS, start, stop)
+
+    @cached_property
+    def _maps(self) -> dict[str, NDArray[np.uint8]]:
+        return {name: np.memmap(self.path / name, dtype=np.uint8, mode="r") for name in BITS}
+
+    def _bits(self, name: str, start: int, stop: int) -> NDArray[np.bool_]:
+        if not 0 <= start <= stop <= self.info.tokens:
+            raise IndexError(f"tokens {start} to {stop} of a shard of {self.info.tokens}")
+        first = start // 8
+        packed = self._maps[name][first : (stop + 7) // 8]
+        return np.unpackbits(packed, bitorder="little")[start - first * 8 : stop - first * 8].view(np.bool_)
+
+    def check(self, *, verify: bool) -> None:
+        """See that the files are there and whole; with `verify` read them through."""
+        sizes = {TOKENS: self.info.tokens * _stored(self.dtype).itemsize}
+        sizes |= dict.fromkeys(BITS, (self.info.tokens + 7) // 8)
+        for name, size in sizes.items():
+            path = self.path / name
+            if not path.is_file():
+                raise InputError("a file of the shard is missing", where=str(path), hint=_AGAIN)
+            if path.stat().st_size != size:
+                raise InputError(
+                    f"the file has {path.stat().st_size} bytes, the manifest says {size}",
+                    where=str(path),
+                    hint=_AGAIN,
+                )
+            if verify and sha256_of(path) != self.info.sha256.get(name):
+                raise InputError(
+                    "the file is not what was written: its sha256 differs", where=str(path), hint=_AGAIN
+                )
+
+
+class Shards:
+    """The shards of one split of a directory.
+
+    Attributes:
+        directory: where they are.
+        manifest: counts and hashes of the whole directory.
+        shards: the split's; none when the documents had no text of it.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest, shards: Sequence[Shard]) -> None:
+        self.directory, self.manifest, self.shards = directory, manifest, shards
+
+    @classmethod
+    def open(cls, directory: Path, *, split: Split, verify: bool = False) -> Shards:
+        """Open the shards of one split.
+
+        Args:
+            directory: what `erya corpus tokenize` wrote.
+            split: `train` or `heldout`.
+            verify: also read every file through and compare its hash; otherwise only its size is checked.
+        Raises:
+            InputError: this is no shards directory, or a file of it is missing, cut short or changed.
+        """
+        manifest = read_manifest(directory)
+        shards = [
+            Shard(directory / info.name, info, manifest.dtype)
+            for info in manifest.shards
+            if info.split == split
+        ]
+        for shard in shards:
+            shard.check(verify=verify)
+        return cls(directory, manifest, shards)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens in all of these shards."""
+        return sum(shard.info.tokens for shard in self.shards)
+
+    @property
+    def tokenizer_directory(self) -> Path:
+        """Where the tokenizer of these ids is."""
+        return self.directory / TOKENIZER
+
+    def require_tokenizer(self, tokenizer_hash: str, *, of: str) -> None:
+        """See that the ids belong to a tokenizer.
+
+        Args:
+            tokenizer_hash: its `Tokenizer.hash`.
+            of: what it is the tokenizer of, for the message.
+        Raises:
+            CheckpointError: they belong to another one.
+        """
+        if tokenizer_hash != self.manifest.tokenizer_hash:
+            raise CheckpointError(
+                f"the shards were made with another vocabulary than that of {of}",
+                where=str(self.directory),
+                hint=f"erya corpus tokenize DOCUMENTS --tokenizer {of} --out SHARDS",
+            )
+
+
+_AGAIN = "make the shards again: erya corpus tokenize DOCUMENTS --tokenizer DIR --out SHARDS"
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read `manifest.json`.
+
+    Raises:
+        InputError: this is no shards directory, or another format version wrote it.
+    """
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise InputError(f"not a shards directory: it has no {MANIFEST}", where=str(directory), hint=_AGAIN)
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"damaged or foreign: {field}: {first['msg']}", where=str(path), hint=_AGAIN
+        ) from None
+
+
+def dtype_for(vocab_size: int) -> Literal["uint16", "uint32"]:
+    """The smallest type that holds every id of a vocabulary."""
+    return "uint16" if vocab_size <= 1 << 16 else "uint32"
+
+
+def _stored(dtype: Literal["uint16", "uint32"]) -> np.dtype[np.unsignedinteger[Any]]:
+    return np.dtype(dtype).newbyteorder("<")
