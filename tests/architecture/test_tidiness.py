@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAX_FILE_LINES = 400
-MAX_FUNCTION_LINES = 60
+MAX_FUNCTION_LINES = 50  # without its docstring: explaining must not cost
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "misc", "common"}
 # Built, cached or downloaded: not text of ours.
 SKIPPED = {"demo", "runs", "dist", "build", "__pycache__", "node_modules"}
@@ -38,11 +38,16 @@ def name_of(path: Path) -> str:
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """(name, lines) of every function of a file."""
+    """(name, lines without the docstring) of every function of a file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno is not None
-            yield node.name, node.end_lineno - node.lineno + 1
+            docstring = node.body[0] if ast.get_docstring(node) is not None else None
+            yield node.name, num_lines(node) - (num_lines(docstring) if docstring else 0)
+
+
+def num_lines(node: ast.stmt) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=name_of)

@@ -63,5 +63,5 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'train'"):
-        _ = erya.train
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = erya.nothing

@@ -84,12 +84,31 @@ def documents(directory: Path) -> dict[str, Any]:
 
 
 def shards(directory: Path) -> dict[str, Any]:
-    """Counts of a shards directory, its tokenizer and the job that wrote it."""
-    manifest = _json_object(directory / "manifest.json")
-    described = {key: value for key, value in manifest.items() if not isinstance(value, list)}
-    if (directory / "tokenizer").is_dir():
-        described["vocabulary"] = _vocabulary(directory / "tokenizer", manifest.get("vocab_size"))
-    return described
+    """Counts of a shards directory, its tokenizer and the job that wrote its documents."""
+    from erya.data.documents import SPLITS
+    from erya.data.shards import TOKENIZER, read_manifest
+
+    manifest = read_manifest(directory)
+    counts: dict[str, Any] = {
+        split: {
+            "shards": sum(shard.split == split for shard in manifest.shards),
+            "tokens": manifest.num_tokens(split),
+            "words": sum(shard.words for shard in manifest.shards if shard.split == split),
+            "sentences": sum(shard.sentences for shard in manifest.shards if shard.split == split),
+            "documents": sum(shard.documents for shard in manifest.shards if shard.split == split),
+        }
+        for split in SPLITS
+    }
+    return {
+        **counts,
+        "dtype": manifest.dtype,
+        "characters": manifest.characters,
+        "uncovered_characters": manifest.uncovered_characters,
+        "unknown_tokens": manifest.unknown_tokens,
+        "empty_documents": manifest.empty_documents,
+        "vocabulary": _vocabulary(directory / TOKENIZER, manifest.vocab_size),
+        "source": manifest.source,
+    }
 
 
 def run(directory: Path) -> dict[str, Any]:
@@ -178,13 +197,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items() if inner is not None)
     return str(value)
-
-
-def _json_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"not a JSON file: {error}", where=str(path)) from None
-    if not isinstance(value, dict):
-        raise InputError("a JSON object is wanted", where=str(path))
-    return value

@@ -98,6 +98,31 @@ def test_documents(tmp_path: Path) -> None:
     assert found["report"] == {"dropped": {"duplicate": 3}}
 
 
+def test_shards(tmp_path: Path, vocabulary: Path) -> None:
+    shard = {"words": 3, "sentences": 2, "documents": 1, "unknown_tokens": 1, "sha256": {}}
+    manifest = {
+        "tokenizer_hash": "0",
+        "vocab_size": 10,
+        "dtype": "uint16",
+        "characters": 20,
+        "uncovered_characters": 0,
+        "empty_documents": 0,
+        "shards": [
+            {"name": "train-00000", "split": "train", "tokens": 7, **shard},
+            {"name": "train-00001", "split": "train", "tokens": 8, **shard},
+            {"name": "heldout-00000", "split": "heldout", "tokens": 2, **shard},
+        ],
+    }
+    directory = tmp_path / "shards"
+    directory.mkdir()
+    (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    vocabulary.rename(directory / "tokenizer")
+    found = describe(directory)
+    assert found["kind"] == "shards" and found["vocabulary"]["size"] == 10
+    assert found["train"] == {"shards": 2, "tokens": 15, "words": 6, "sentences": 4, "documents": 2}
+    assert found["heldout"]["tokens"] == 2 and found["unknown_tokens"] == 3
+
+
 def test_a_run(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("train:\n  steps: 9\n  max_tokens: null\n", encoding="utf-8")
     lines = [{"step": 4, "loss": 2.5}, {"step": 4, "eval_loss": 2.25}, {"step": 5, "loss": 2.0}]
