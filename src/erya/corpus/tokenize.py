@@ -154,7 +154,7 @@ def tokenize_corpus(
     Returns:
         The manifest, with all counts.
     Raises:
-        InputError: `documents` or `tokenizer` cannot be used, or no document gave a token.
+        InputError: `documents` or `tokenizer` cannot be used, or the documents gave no token.
         CheckpointError: the tokenizer's files contradict each other.
         StorageError: `out` is taken or the disk refuses.
         EryaError: a worker process died.
@@ -185,7 +185,7 @@ def tokenize_corpus(
                 writer.abandon()
         manifest = _manifest(opened, source, totals, shards)
         if not shards:
-            raise InputError("no document gave a single token", where=str(documents))
+            raise InputError("the documents gave not a single token", where=str(documents))
         (directory / TOKENIZER).mkdir()
         opened.save(directory / TOKENIZER)
         with atomic_write(directory / MANIFEST) as stream:

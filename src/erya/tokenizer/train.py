@@ -138,8 +138,14 @@ def train_vocabulary(
         hanzi=hanzi,
         signs=sum(len(piece) == 1 for piece in vocabulary) - hanzi,
         pieces=len(pieces),
-        rare=int((folded > 0).sum()) - sum(folded[ord(piece)] > 0 for piece in vocabulary if len(piece) == 1),
+        rare=_without_place(folded, vocabulary),
     )
+
+
+def _without_place(folded: NDArray[np.int64], vocabulary: tuple[str, ...]) -> int:
+    """How many of the characters met are not in the vocabulary."""
+    known = np.array([ord(piece) for piece in vocabulary if len(piece) == 1])
+    return int(np.count_nonzero(folded) - np.count_nonzero(folded[known]))
 
 
 def native_spec(vocabulary: tuple[str, ...], *, lowercase: bool) -> TokenizerSpec:
