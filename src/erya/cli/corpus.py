@@ -217,7 +217,14 @@ def _progress(task: str) -> Iterator[Callable[..., None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=messages, transient=True, redirect_stdout=False) as progress:
+    bar_of = Progress(
+        *columns,
+        console=messages,
+        transient=True,
+        redirect_stdout=False,
+        disable=not messages.is_terminal,
+    )
+    with bar_of as progress:
         bar = progress.add_task(task, total=None, rate="")
 
         def update(done: int, total: int, text_bytes: int | None = None) -> None:

@@ -68,8 +68,8 @@ def convert(
     to: Annotated[
         str,
         typer.Option(
-            help="simplified, traditional, or OpenCC's name: s2t t2s s2tw tw2s s2twp tw2sp s2hk hk2s t2tw tw2t"
-            " t2hk hk2t (s simplified, t traditional, tw Taiwan, hk Hong Kong; a final p changes words too)."
+            help="simplified, traditional, or OpenCC's name: s2t t2s s2tw tw2s s2twp tw2sp s2hk hk2s t2tw"
+            " tw2t t2hk hk2t (s simplified, t traditional, tw Taiwan, hk Hong Kong; p changes words too)."
         ),
     ] = "simplified",
     as_json: Json = False,

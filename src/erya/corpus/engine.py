@@ -58,7 +58,8 @@ def map_in_order(
     except BrokenProcessPool:
         raise EryaError(
             "a worker process died before its work was done",
-            hint="most often the memory ran out: use fewer --workers",
+            hint="most often the memory ran out: use fewer workers (in a script of your own: start the work"
+            " under if __name__ == '__main__', or with workers=1)",
         ) from None
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

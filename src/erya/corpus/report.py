@@ -79,7 +79,7 @@ class CleanReport:
             ("documents kept", f"{self.kept:,}"),
             ("of these held out", f"{self.heldout:,}"),
             ("characters", f"{self.characters:,}"),
-            *([("lines with damaged bytes, kept", f"{self.damaged:,}")] if self.damaged else []),
+            *([("lines with damaged bytes", f"{self.damaged:,}")] if self.damaged else []),
             ("raw text", f"{self.raw_bytes / 1e6:,.1f} MB"),
             ("time", f"{self.seconds:,.1f} s ({self.megabytes_per_s:.1f} MB/s)"),
         ]
