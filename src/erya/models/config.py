@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from erya.config import StrictModel
-from erya.nn.feedforward import Activation
+from erya.nn.activation import Activation
 
 
 class EncoderConfig(StrictModel):

@@ -77,7 +77,7 @@ class Encoder(nn.Module):
 
     def padded(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         """Encode a padded batch as `transformers` does; only kept positions are computed.
 
         Args:
@@ -86,6 +86,7 @@ class Encoder(nn.Module):
             token_type_ids: shape (S, L); zeros when None.
         Returns:
             (last_hidden_state, pooler_output), shapes (S, L, H) and (S, H); zeros at positions not kept.
+            pooler_output is None when the encoder has no pooler.
         Raises:
             ValueError: a row keeps nothing.
         """
@@ -94,7 +95,8 @@ class Encoder(nn.Module):
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         batch = PackedTensors.from_padded(input_ids, attention_mask, types)
         output = self(batch)
-        return repad(output.hidden, attention_mask), self.pool(output, batch)
+        pooled = None if self.pooler is None else self.pool(output, batch)
+        return repad(output.hidden, attention_mask), pooled
 
 
 def _block(config: EncoderConfig, backend: BackendName) -> PostNormBlock:

@@ -6,13 +6,12 @@ N tokens, H width, I inner width.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Literal["gelu", "gelu_new", "relu"]
+from erya.nn.activation import Activation
 
 
 def _gelu_new(x: Tensor) -> Tensor:

@@ -78,6 +78,10 @@ def test_pooling_without_a_pooler_is_refused(packed_of):
     encoder, batch = Encoder(CONFIG, pooler=False), packed_of(3)
     with pytest.raises(ValueError, match="no pooler"):
         encoder.pool(encoder(batch), batch)
+    ids = torch.ones(2, 3, dtype=torch.long)
+    hidden, pooled = encoder.padded(ids, torch.ones_like(ids))
+    assert hidden.shape == (2, 3, CONFIG.hidden_size)
+    assert pooled is None
 
 
 def test_heads_that_do_not_divide_the_width_are_a_configuration_error():

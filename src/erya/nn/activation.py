@@ -1,0 +1,5 @@
+"""The names of the non-linearities. Apart from their functions, so that a configuration needs no torch."""
+
+from typing import Literal
+
+Activation = Literal["gelu", "gelu_new", "relu"]
