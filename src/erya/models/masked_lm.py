@@ -53,7 +53,7 @@ class MaskedLanguageModel(nn.Module):
         return logits
 
     def loss(self, batch: PackedTensors) -> LossTerm:
-        """The loss of a batch whose targets hold `masked_positions` and `masked_labels`, int64, shape (M,)."""
+        """The loss of a batch whose targets hold `masked_positions` and `masked_labels`, int64 (M,)."""
         labels = batch.targets["masked_labels"]
         return LossTerm("masked_lm", summed_cross_entropy(self(batch), labels), len(labels))
 
