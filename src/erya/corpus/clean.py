@@ -16,7 +16,7 @@ from erya.corpus.deduplicate import SeenFingerprints
 from erya.corpus.engine import map_in_order
 from erya.corpus.read import Block, RawFile, Unit, find_files, read_blocks
 from erya.corpus.report import DUPLICATE, CleanReport
-from erya.corpus.stages import NO_FIELD, CleanStage, Outcome, StageOptions
+from erya.corpus.stages import NO_FIELD, NOT_JSON, CleanStage, Outcome, StageOptions
 from erya.data.documents import DocumentsWriter
 from erya.errors import InputError, nearest_hint
 from erya.files import atomic_directory, atomic_write
@@ -113,7 +113,8 @@ def _write(
 
 def _refuse(outcome: Outcome, options: StageOptions, *, strict: bool) -> None:
     """Stop at a field that no record has, and with `strict` at the first record that cannot be read."""
-    if outcome.first_line == 1 and outcome.records and outcome.dropped[NO_FIELD] == outcome.records:
+    readable = outcome.records - outcome.dropped[NOT_JSON]
+    if outcome.first_line == 1 and readable and outcome.dropped[NO_FIELD] == readable:
         raise InputError(
             f"no record has text in the field {options.field!r}",
             where=outcome.path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -138,11 +138,11 @@ def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _whole_documents(chunks: Iterable[bytes], file: RawFile) -> Iterator[bytes]:
     """Cut chunks where documents end. No GB 18030 or Big5 character has a line feed for a byte."""
-    boundary = _BOUNDARIES[file.unit]
+    separators = _SEPARATORS[file.unit]
     rest = b""
     for chunk in chunks:
         rest += chunk
-        end = boundary(rest)
+        end = _after_last(rest, separators)
         if end:
             yield rest[:end]
             rest = rest[end:]
@@ -156,8 +156,15 @@ def _whole_documents(chunks: Iterable[bytes], file: RawFile) -> Iterator[bytes]:
         yield rest
 
 
-_BOUNDARIES: dict[Unit, Callable[[bytes], int]] = {
-    "line": lambda data: data.rfind(b"\n") + 1,
-    "paragraph": lambda data: max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3) if b"\n" in data else 0,
-    "file": lambda data: 0,
+def _after_last(data: bytes, separators: tuple[bytes, ...]) -> int:
+    """Where the last of the separators ends, 0 if there is none."""
+    ends = [place + len(mark) for mark in separators if (place := data.rfind(mark)) >= 0]
+    return max(ends, default=0)
+
+
+# No separator ends a whole file.
+_SEPARATORS: dict[Unit, tuple[bytes, ...]] = {
+    "line": (b"\n",),
+    "paragraph": (b"\n\n", b"\n\r\n"),
+    "file": (),
 }
