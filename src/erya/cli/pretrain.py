@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from erya.cli.console import messages, print_table, results
+from erya.cli.console import messages, print_json, print_table, results
 
 if TYPE_CHECKING:
     from erya.pretrain.run import Pretrained
@@ -80,8 +80,11 @@ def _show(done: Pretrained, out: Path, *, as_json: bool) -> None:
         "tokens_per_s": round(state.tokens / state.seconds, 1) if state.seconds else 0.0,
         **(state.best_metrics or state.metrics),
     }
-    print_table("pre-trained", [reached], as_json=as_json)
-    if not as_json:
+    if as_json:
+        print_json(reached)
+    else:
+        rows = [{"": name.removeprefix("eval_"), "pre-trained": value} for name, value in reached.items()]
+        print_table(str(out), rows, as_json=False)
         results.print(
             f"next: erya finetune classify --model {done.model} --train FILE --dev FILE --out DIR\n"
             f"      tensorboard --logdir {out}",

@@ -55,7 +55,9 @@ class ShardSequences:
 
     def __init__(self, shards: Sequence[TokenShard], *, max_length: int, cls_id: int, sep_id: int) -> None:
         self._shards, self._cls_id, self._sep_id = shards, cls_id, sep_id
-        sizes = [len(shard.tokens) for shard in shards]
+        # Plain views: slicing a memmap itself costs a hundred times as much as slicing an array.
+        self._tokens = [np.asarray(shard.tokens) for shard in shards]
+        sizes = [len(tokens) for tokens in self._tokens]
         self._offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         parts = [cut_shard(shard, max_tokens=max_length - 2) for shard in shards]
         self.sequences: Sequences = concatenate(parts, self._offsets[:-1].tolist())
@@ -77,9 +79,9 @@ class ShardSequences:
         firsts = starts - self._offsets[owners]
         rows = zip(owners.tolist(), firsts.tolist(), sizes.tolist(), bounds.tolist(), strict=False)
         for owner, first, size, place in rows:
-            shard, body = self._shards[owner], slice(place + 1, place + 1 + size)
-            ids[body] = shard.tokens[first : first + size]
-            word_starts[body] = shard.word_starts(first, first + size)
+            body = slice(place + 1, place + 1 + size)
+            ids[body] = self._tokens[owner][first : first + size]
+            word_starts[body] = self._shards[owner].word_starts(first, first + size)
         return PackedTokens(ids=ids, word_starts=word_starts, lengths=lengths)
 
 
