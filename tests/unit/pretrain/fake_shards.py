@@ -1,9 +1,15 @@
-"""Shards in memory, with the reading side of the real ones."""
+"""Shards of random tokens: in memory with the reading side of the real ones, or written as real ones."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+
+from erya.data.shard_writer import ShardsWriter, TokenBlock
+from erya.data.shards import Manifest
+from erya.tokenizer.wordpiece import Tokenizer
 
 CLS, SEP, MASK, VOCAB = 2, 3, 4, 50
 
@@ -33,3 +39,36 @@ class FakeShard:
 
     def document_ends(self, start: int, stop: int) -> NDArray[np.bool_]:
         return self.documents[start:stop]
+
+
+def write_shards(directory: Path, *, first_character: str = "一", held_out: bool = True) -> Path:
+    """A real shards directory with the text of fake shards, over a vocabulary of neighbouring Hanzi."""
+    tokenizer = write_tokenizer(directory / "tokenizer", first_character=first_character)
+    infos = []
+    for split, seeds in (("train", (0, 1)), ("heldout", (2,) if held_out else ())):
+        writer = ShardsWriter(directory, split, "uint16", shard_tokens=1)
+        for seed in seeds:
+            shard = FakeShard(seed)
+            writer.write(TokenBlock(shard.tokens, shard.words, shard.sentences, shard.documents, 0))
+        infos += writer.finish()
+    manifest = Manifest(
+        tokenizer_hash=tokenizer.hash,
+        vocab_size=tokenizer.vocab_size,
+        dtype="uint16",
+        characters=0,
+        uncovered_characters=0,
+        empty_documents=0,
+        shards=tuple(infos),
+    )
+    (directory / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
+    return directory
+
+
+def write_tokenizer(directory: Path, *, first_character: str) -> Tokenizer:
+    directory.mkdir(parents=True)
+    hanzi = [chr(ord(first_character) + number) for number in range(VOCAB - 5)]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *hanzi]
+    (directory / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    tokenizer = Tokenizer.open(directory)
+    tokenizer.save(directory)
+    return tokenizer

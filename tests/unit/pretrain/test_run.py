@@ -1,0 +1,152 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from fake_shards import write_shards
+
+from erya.checkpoints.directory import load_masked_language_model, read_model
+from erya.cli.main import run as erya
+from erya.config import load_config
+from erya.errors import ConfigError, EryaError, InputError
+from erya.pretrain.recipe import PretrainRecipe
+from erya.pretrain.run import Pretrained, pretrain
+from erya.pretrain.source import held_out_batches
+
+TINY = Path(__file__).parents[3] / "recipes" / "pretrain" / "tiny.yaml"
+SMALLER = [
+    "model.hidden_size=16",
+    "model.intermediate_size=32",
+    "model.max_positions=64",
+    "data.max_length=48",
+    "train.steps=12",
+    "train.batch_tokens=300",
+    "train.eval_every_steps=6",
+    "train.save_every_steps=5",
+    "train.threads=1",
+    "train.precision=float32",
+]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shards(tmp_path_factory.mktemp("data") / "shards")
+
+
+def run(out: Path, shards: Path, *overrides: str) -> tuple[Pretrained, list[str]]:
+    said: list[str] = []
+    recipe = load_config(PretrainRecipe, TINY, [*SMALLER, f"data.shards={shards}", *overrides])
+    return pretrain(recipe, out, tell=said.append), said
+
+
+@pytest.fixture(scope="module")
+def finished(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    run(out, shards)
+    return out
+
+
+def losses(out: Path) -> list[float]:
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def test_a_run_leaves_a_record_and_a_model(shards: Path, tmp_path: Path) -> None:
+    done, said = run(tmp_path / "out", shards)
+    assert done.model == tmp_path / "out" / "model"
+    model = read_model(done.model)
+    assert (model.info.task, model.info.max_length) == ("masked_lm", 48)
+    assert model.info.provenance["steps"] == 12
+    assert model.info.provenance["held_out"] == done.result.state.metrics
+    assert set(done.result.state.metrics) == {"eval_loss", "eval_masked_accuracy"}
+    assert len(losses(tmp_path / "out")) == 12
+    assert said[0].startswith("train: ") and "left out" in said[0]
+
+
+def test_the_model_directory_scores_as_the_run_did(shards: Path, finished: Path) -> None:
+    from erya.data.shards import Shards
+    from erya.nn.packing import PackedTensors
+    from erya.pretrain.run import _masker
+    from erya.pretrain.sequences import ShardSequences
+
+    model = read_model(finished / "model")
+    recipe = load_config(PretrainRecipe, finished / "recipe.yaml")
+    module = load_masked_language_model(model).eval()
+    sequences = ShardSequences(Shards.open(shards, split="heldout").shards, max_length=48, cls_id=2, sep_id=3)
+    masker = _masker(recipe, model.tokenizer, prob=0.15, seed=0)
+    total, count = 0.0, 0
+    for batch in held_out_batches(sequences, masker, max_tokens=50000, seed=0):
+        with torch.no_grad():
+            term, _ = module.score(PackedTensors.from_batch(batch, torch.device("cpu")))
+        total, count = total + float(term.total), count + term.count
+    assert total / count == pytest.approx(model.info.provenance["held_out"]["eval_loss"], rel=1e-6)
+
+
+def test_a_run_goes_on_where_the_shards_are_now(shards: Path, tmp_path: Path) -> None:
+    run(tmp_path / "out", shards, "train.steps=7")
+    moved = shutil.copytree(shards, tmp_path / "moved")
+    done, _ = run(tmp_path / "out", moved)
+    assert done.result.state.step == 12
+    assert len(losses(tmp_path / "out")) == 12
+
+
+def test_other_shards_are_refused(finished: Path, tmp_path: Path) -> None:
+    other = write_shards(tmp_path / "other", held_out=False)
+    with pytest.raises(ConfigError, match="the shards changed"):
+        run(finished, other)
+
+
+def test_going_on_from_a_model(shards: Path, finished: Path, tmp_path: Path) -> None:
+    overrides = ["model=null", f"init_from={finished / 'model'}"]
+    recipe = load_config(PretrainRecipe, finished / "recipe.yaml", [f"data.shards={shards}", *overrides])
+    done = pretrain(recipe, tmp_path / "out", tell=lambda text: None)
+    assert done.result.state.metrics["eval_loss"] < losses(finished)[0]
+
+
+def test_another_vocabulary_is_refused(finished: Path, tmp_path: Path) -> None:
+    other = write_shards(tmp_path / "other", first_character="丁")
+    recipe = load_config(
+        PretrainRecipe,
+        finished / "recipe.yaml",
+        [f"data.shards={other}", "model=null", f"init_from={finished / 'model'}"],
+    )
+    with pytest.raises(EryaError, match="another vocabulary"):
+        pretrain(recipe, tmp_path / "out", tell=lambda text: None)
+
+
+def test_shards_without_held_out_text_are_warned_of(tmp_path: Path) -> None:
+    done, said = run(tmp_path / "out", write_shards(tmp_path / "shards", held_out=False))
+    assert any(line.startswith("warning: the shards have no held-out text") for line in said)
+    assert done.result.state.metrics == {}
+
+
+def test_sequences_longer_than_the_model_are_refused(shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.max_length is 65, but the model has 64 positions"):
+        run(tmp_path / "out", shards, "data.max_length=65")
+
+
+def test_missing_shards_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a shards directory"):
+        run(tmp_path / "out", tmp_path / "nothing")
+
+
+def command(out: Path, shards: Path, *more: str) -> int:
+    return erya(["pretrain", str(TINY), *SMALLER, f"data.shards={shards}", "--out", str(out), *more])
+
+
+def test_the_command(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(tmp_path / "out", shards, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert {"model", "steps", "tokens", "tokens_per_s", "eval_loss", "eval_masked_accuracy"} <= shown.keys()
+    assert command(tmp_path / "out", shards, "--no-resume", "--json") == 0
+    assert losses(tmp_path / "out") == losses(tmp_path / "out" / "previous-1")
+
+
+def test_the_command_names_a_misspelt_key(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(tmp_path / "out", shards, "train.learning_rat=1") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "did you mean 'learning_rate'" in said.err
