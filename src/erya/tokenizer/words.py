@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from tokenizers import normalizers, pre_tokenizers
@@ -56,18 +56,24 @@ class ReferenceCutter:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        # Bounded, and kept by the cutter: looking rules up for every character costs more than the rest.
+        self._open = lru_cache(maxsize=1 << 16)(partial(_open, rules=rules))
+        self._close = lru_cache(maxsize=1 << 16)(partial(_close, rules=rules))
 
     def normalise(self, text: str) -> Normalised:
         """Clean, space out Hanzi, decompose, drop marks, fold case: the reference's order."""
-        rules = self._rules
-        decomposed = [(char, place) for place, source in enumerate(text) for char in _open(source, rules)]
-        if rules.strip_accents and not text.isascii():
+        if _is_plain(text):
+            return Normalised(text.lower() if self._rules.lowercase else text, list(range(len(text))))
+        decomposed = [(char, place) for place, source in enumerate(text) for char in self._open(source)]
+        if self._rules.strip_accents and not text.isascii():
             decomposed = _reorder(decomposed)
-        closed = [(char, place) for source, place in decomposed for char in _close(source, rules)]
+        closed = [(char, place) for source, place in decomposed for char in self._close(source)]
         return Normalised("".join(char for char, _ in closed), [place for _, place in closed])
 
     def words(self, text: Normalised) -> list[Normalised]:
         """Cut at white space and around every punctuation mark."""
+        if _is_plain(text.text):
+            return [text] if text.text else []
         words, start = [], 0
         for place, char in enumerate(text.text):
             kind = _bert_kind(char)
@@ -119,7 +125,6 @@ def _fold(char: str, *, lowercase: bool) -> str:
     return native_folded(page, lowercase=lowercase)[place]
 
 
-@lru_cache(maxsize=65536)
 def _open(char: str, rules: Rules) -> str:
     """Clean one character, space it out if it is a Hanzi, and decompose it if accents are to go."""
     if _is_surrogate(char):
@@ -130,7 +135,6 @@ def _open(char: str, rules: Rules) -> str:
     return normalizers.NFD().normalize_str(cleaned) if rules.strip_accents else cleaned
 
 
-@lru_cache(maxsize=65536)
 def _close(char: str, rules: Rules) -> str:
     """Drop a decomposed character if it is a mark and marks are to go, otherwise fold its case."""
     if _is_surrogate(char):
@@ -162,6 +166,11 @@ def _bert_kind(char: str) -> int:
     if _is_surrogate(char):
         return RUN
     return int(cut_kinds([char], pre_tokenizers.BertPreTokenizer())[0])
+
+
+def _is_plain(text: str) -> bool:
+    """Whether these are ASCII letters and digits only: no rule but case folding applies."""
+    return text.isascii() and text.isalnum()
 
 
 def _is_surrogate(char: str) -> bool:
