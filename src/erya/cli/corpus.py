@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from erya.cli.console import messages, print_json, print_table
+from erya.cli.reading_progress import reading
 
 if TYPE_CHECKING:
     from erya.corpus.report import CleanReport
     from erya.corpus.stages import StageOptions
+    from erya.data.shards import Manifest
 
 Raw = Annotated[
     list[Path],
@@ -45,7 +44,7 @@ UserWords = Annotated[
     Path | None, typer.Option("--user-words", help="Your dictionary for word boundaries, a word a line.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first record that cannot be read.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Replace --out if it exists.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace what is there under --out.")]
 Json = Annotated[bool, typer.Option("--json", help="The report as one JSON object.")]
 TokenizerDirectory = Annotated[
     Path, typer.Option("--tokenizer", help="A tokenizer directory, from erya vocab train or Hugging Face.")
@@ -95,13 +94,14 @@ def tokenize(
     tokenizer: TokenizerDirectory,
     out: Out,
     workers: Workers = None,
+    replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Turn documents into shards: token ids with word, sentence and document boundaries as bits.
 
     Example: erya corpus tokenize documents --tokenizer tokenizer --out shards
     """
-    _tokenize(documents, tokenizer, out, workers, as_json=as_json)
+    _tokenize(documents, tokenizer, out, workers, replace=replace, as_json=as_json)
 
 
 def build(
@@ -116,6 +116,7 @@ def build(
     min_characters: MinCharacters = 5,
     user_words: UserWords = None,
     strict: Strict = False,
+    replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Clean and tokenise in one go: OUT/documents and OUT/shards.
@@ -127,9 +128,9 @@ def build(
     # A wrong tokenizer shows before the cleaning, not after.
     Tokenizer.open(tokenizer)
     options = _options(field, heldout, convert, min_characters, user_words)
-    report = _clean(raw, out / "documents", options, unit, workers, strict=strict, replace=False)
+    report = _clean(raw, out / "documents", options, unit, workers, strict=strict, replace=replace)
     _show(report, out / "documents", as_json=as_json)
-    _tokenize(out / "documents", tokenizer, out / "shards", workers, as_json=as_json)
+    _tokenize(out / "documents", tokenizer, out / "shards", workers, replace=replace, as_json=as_json)
 
 
 def _options(
@@ -160,7 +161,7 @@ def _clean(
 ) -> CleanReport:
     from erya.corpus.clean import clean_corpus
 
-    with _progress("cleaning") as on_progress:
+    with reading("cleaning") as on_progress:
         return clean_corpus(
             raw,
             out,
@@ -173,18 +174,32 @@ def _clean(
         )
 
 
-def _tokenize(documents: Path, tokenizer: Path, out: Path, workers: int | None, *, as_json: bool) -> None:
+def _tokenize(
+    documents: Path, tokenizer: Path, out: Path, workers: int | None, *, replace: bool, as_json: bool
+) -> None:
     from erya.corpus.tokenize import tokenize_corpus
-    from erya.runtime import available_cores
 
-    with _progress("tokenising") as on_progress:
+    with reading("tokenising") as on_progress:
         manifest = tokenize_corpus(
-            documents, tokenizer, out, workers=workers or available_cores(), on_progress=on_progress
+            documents, tokenizer, out, workers=workers, replace=replace, on_progress=on_progress
         )
     if as_json:
         print_json(manifest.model_dump(mode="json"))
-        return
-    messages.print(f"shards: {out}")
+    else:
+        print_table(f"shards: {out}", _shard_rows(manifest), as_json=False)
+
+
+def _shard_rows(manifest: Manifest) -> list[dict[str, str]]:
+    tokens, unknown = manifest.num_tokens(), manifest.unknown_tokens
+    counts = [
+        ("characters", f"{manifest.characters:,}"),
+        ("characters no token covers", f"{manifest.uncovered_characters:,}"),
+        ("documents without a token, left out", f"{manifest.empty_documents:,}"),
+        ("tokens to train on", f"{manifest.num_tokens('train'):,}"),
+        ("tokens held out", f"{manifest.num_tokens('heldout'):,}"),
+        ("of these [UNK]", f"{unknown:,} ({unknown / max(tokens, 1):.3%})"),
+    ]
+    return [{"what": what, "count": count} for what, count in counts]
 
 
 def _show(report: CleanReport, out: Path, *, as_json: bool) -> None:
@@ -198,38 +213,3 @@ def _show(report: CleanReport, out: Path, *, as_json: bool) -> None:
         messages.print(
             "no document was held out: pre-training will have nothing to evaluate on; raise --heldout"
         )
-
-
-@contextmanager
-def _progress(task: str) -> Iterator[Callable[..., None]]:
-    """A bar on stderr with the rate in MB/s and the time left.
-
-    Yields:
-        To be told what is done and the total; and the bytes of text, where compression makes these others.
-    """
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    begin = time.perf_counter()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    bar_of = Progress(
-        *columns,
-        console=messages,
-        transient=True,
-        redirect_stdout=False,
-        disable=not messages.is_terminal,
-    )
-    with bar_of as progress:
-        bar = progress.add_task(task, total=None, rate="")
-
-        def update(done: int, total: int, text_bytes: int | None = None) -> None:
-            megabytes = (done if text_bytes is None else text_bytes) / 1e6
-            rate = f"{megabytes / (time.perf_counter() - begin):.1f} MB/s"
-            progress.update(bar, completed=done, total=total, rate=rate)
-
-        yield update

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -54,13 +55,13 @@ def detect_encoding(sample: bytes, *, name: str = "the input") -> Encoding:
     """
     for mark, encoding in _BOMS:
         if sample.startswith(mark):
-            return encoding
+            return _refuse_nonsense(sample[:SAMPLE_BYTES], encoding, name)
     for magic, what, hint in _FORMATS:
         if sample.startswith(magic):
             raise InputError(f"not a text file: this is {what}", where=name, hint=hint)
     sample = sample[:SAMPLE_BYTES]
     if b"\0" not in sample and _is_utf8(sample):
-        return _refuse_controls(sample, "utf-8", name)
+        return _refuse_nonsense(sample, "utf-8", name)
     readings = {encoding: _reading(sample, encoding) for encoding in _possible(sample)}
     best = max(readings, key=lambda encoding: readings[encoding].score)
     if readings[best].damage > _MAX_DAMAGE or readings[best].score < _MIN_SCORE:
@@ -69,7 +70,7 @@ def detect_encoding(sample: bytes, *, name: str = "the input") -> Encoding:
             where=name,
             hint="convert it to UTF-8 first, or leave it out",
         )
-    return _refuse_controls(sample, best, name)
+    return _refuse_nonsense(sample, best, name)
 
 
 def decode(
@@ -167,11 +168,16 @@ def _possible(sample: bytes) -> tuple[Encoding, ...]:
     return ("utf-16-le", "utf-16-be") if b"\0" in sample else _CANDIDATES
 
 
-def _refuse_controls(sample: bytes, encoding: Encoding, name: str) -> Encoding:
+def _refuse_nonsense(sample: bytes, encoding: Encoding, name: str) -> Encoding:
+    """`encoding` if what it reads is text."""
     text = _decoded(sample, encoding)
     controls = sum(character < " " and character not in "\t\n\v\f\r\x1b" for character in text)
     if controls > len(text) * 0.02:
         raise InputError("not a text file: it is full of control characters", where=name)
+    # Any bytes read as UTF-16, and what looks like its mark may be chance: an eighth would be unassigned.
+    unassigned = sum(unicodedata.category(character) in ("Cn", "Co") for character in text)
+    if encoding.startswith("utf-16") and unassigned > len(text) * 0.05:
+        raise InputError("not a text file: it is full of unassigned characters", where=name)
     return encoding
 
 
