@@ -69,8 +69,7 @@ def cut_sequences(
         min_tokens: shorter sequences are left out and counted.
     """
     cuts = np.union1d(np.append(sentence_ends, 0), document_ends)
-    starts = np.concatenate([np.zeros(1, np.int64), document_ends[:-1]]) if len(document_ends) else document_ends
-    limits = document_ends
+    starts, limits = np.append(0, document_ends)[:-1], document_ends
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     split_sentences = 0
     while len(starts):

@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel
 
 from erya.config import dump_yaml
-from erya.errors import ConfigError, TrainingError, nearest_hint
+from erya.errors import CheckpointError, ConfigError, TrainingError, nearest_hint
 from erya.files import atomic_write, exclusive
 from erya.runtime import available_cores, generator, pick_device, pick_dtype
 from erya.train.ahead import Ahead, next_place
@@ -119,11 +119,11 @@ class Loop:
         self.trainable, self.source, self.recipe = trainable, source, recipe
         self.directory, self.identity, self.evaluate = directory, identity, evaluate
         self.callbacks = list(callbacks)
-        self.state = RunState()
         self.length = Length(recipe, source)
         self.device = pick_device(recipe.device)
         dtype = pick_dtype(recipe.precision, self.device)
         self.autocast = torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
+        self.state = RunState(machine=_machine(self.device, dtype))
         trainable.module.to(self.device).train()
         self.optimiser = build_optimiser(trainable.module, recipe)
         self.checkpoints = Checkpoints(directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints)
@@ -133,8 +133,10 @@ class Loop:
         """Take up the last whole checkpoint, if there is one, and the record up to it."""
         found = self.checkpoints.latest(tell=self._tell)
         if found is not None:
+            now = self.state.machine
             self.state, former = found
             require_same(former, self.identity, where=str(self.directory), changeable=changeable)
+            self._note_machine(now)
             step = self.saved_step = self.state.step
             self.checkpoints.load(step, self.trainable.module, self.optimiser, device=self.device)
         self.record = Record(
@@ -143,7 +145,15 @@ class Loop:
             metrics_bytes=self.state.metrics_bytes,
             every_steps=self.recipe.log_every_steps,
         )
+        if self.record.lost_bytes:
+            self._tell(f"metrics.jsonl is {self.record.lost_bytes} bytes shorter than it was: lines are lost")
         self.callbacks.insert(0, self.record)
+
+    def _note_machine(self, now: dict[str, str]) -> None:
+        changes = [f"{key} {was} -> {now[key]}" for key, was in self.state.machine.items() if was != now[key]]
+        if changes:
+            self._tell(f"resumed under other conditions, so losses differ in rounding: {', '.join(changes)}")
+        self.state.machine = now
 
     def run(self) -> TrainResult:
         """Take steps until the run is over, stopped early or interrupted; leave a checkpoint."""
@@ -276,8 +286,15 @@ class Loop:
 
     def _take_best_weights(self) -> None:
         best = self.state.best_step
-        if best is not None and best != self.state.step:
-            self.checkpoints.load(best, self.trainable.module, None, device=self.device)
+        if best is None or best == self.state.step:
+            return
+        if (damage := self.checkpoints.damage(best)) is not None:
+            raise CheckpointError(
+                f"the best checkpoint is damaged: {damage}",
+                where=str(self.checkpoints.path(best)),
+                hint=f"the last state is whole: {self.checkpoints.path(self.state.step)}",
+            )
+        self.checkpoints.load(best, self.trainable.module, None, device=self.device)
 
     def _start(self) -> None:
         parameters = (p for p in self.trainable.module.parameters() if p.requires_grad)
@@ -292,3 +309,13 @@ class Loop:
     def _tell(self, text: str) -> None:
         for callback in self.callbacks:
             callback.on_message(text)
+
+
+def _machine(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
+    """What rounding depends on besides the recipe."""
+    return {
+        "device": device.type,
+        "precision": str(dtype).removeprefix("torch."),
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+    }

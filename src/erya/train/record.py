@@ -10,7 +10,6 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from erya.errors import StorageError
 from erya.files import storage_error
 from erya.train.protocols import Callback, StepReport
 
@@ -29,24 +28,20 @@ class Record(Callback):
         step: the step the run is resumed from; 0 for a fresh run.
         metrics_bytes: length of metrics.jsonl at that step.
         every_steps: write every so many steps.
+    Attributes:
+        lost_bytes: by how much metrics.jsonl is shorter than it was at that step.
     Raises:
-        StorageError: metrics.jsonl is shorter than the checkpoint remembers, or cannot be written.
+        StorageError: metrics.jsonl cannot be written.
     """
 
     def __init__(self, directory: Path, *, step: int, metrics_bytes: int, every_steps: int) -> None:
         self._path, self._every_steps = directory / METRICS_FILE, every_steps
         try:
             self._stream = self._path.open("ab")
-            length = self._stream.tell()
-            self._stream.truncate(metrics_bytes)
+            self.lost_bytes = max(0, metrics_bytes - self._stream.tell())
+            self._stream.truncate(metrics_bytes - self.lost_bytes)
         except OSError as error:
             raise storage_error(error, self._path) from error
-        if length < metrics_bytes:
-            raise StorageError(
-                f"the file has {length} bytes, the checkpoint of step {step} remembers {metrics_bytes}",
-                where=str(self._path),
-                hint="put the file back, or start over in another directory",
-            )
         self._events = SummaryWriter(str(directory / EVENTS_DIRECTORY), purge_step=step + 1 if step else None)
 
     def on_step(self, report: StepReport) -> None:

@@ -31,6 +31,7 @@ class RunState(BaseModel):
         best_metrics: what it gave.
         evaluations_since_best: evaluations without a better one.
         metrics_bytes: length of metrics.jsonl; resuming cuts it back to this.
+        machine: what the arithmetic ran on; where it differs, losses are no longer equal to the last bit.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -48,3 +49,4 @@ class RunState(BaseModel):
     best_metrics: dict[str, float] = {}
     evaluations_since_best: int = 0
     metrics_bytes: int = 0
+    machine: dict[str, str] = {}

@@ -8,8 +8,10 @@ import pytest
 import torch
 from toy_model import ToyTrainable, toy_recipe, toy_run
 
-from erya.errors import ConfigError, StorageError, TrainingError
+from erya.data.batches import PackedBatch
+from erya.errors import CheckpointError, ConfigError, InputError, StorageError, TrainingError
 from erya.files import exclusive
+from erya.train.loop import train
 from erya.train.protocols import Callback, RunStart, StepReport
 
 
@@ -216,3 +218,47 @@ def test_lines_are_written_as_often_as_asked(tmp_path: Path) -> None:
 
 def test_bfloat16_runs(tmp_path: Path) -> None:
     toy_run(tmp_path, recipe=toy_recipe(precision="bfloat16", steps=2))
+
+
+def test_another_machine_is_told_of(tmp_path: Path) -> None:
+    stop = Stop(-1)
+    toy_run(tmp_path, recipe=toy_recipe(steps=5))
+    toy_run(tmp_path, recipe=toy_recipe(steps=6), callbacks=[stop])
+    assert stop.messages == []
+    toy_run(tmp_path, recipe=toy_recipe(steps=7, threads=2), callbacks=[stop])
+    assert stop.messages == ["resumed under other conditions, so losses differ in rounding: threads 1 -> 2"]
+
+
+def test_a_damaged_best_checkpoint_is_not_passed_off_as_the_best(tmp_path: Path) -> None:
+    values = iter([0.1, 0.9, *([0.2] * 8)])
+
+    def evaluate() -> dict[str, float]:
+        for weights in tmp_path.glob("checkpoints/step-4/training.pt"):
+            weights.write_bytes(b"")
+        return {"eval_f1": next(values)}
+
+    recipe = toy_recipe(eval_every_steps=2, monitor={"key": "eval_f1", "mode": "max"})
+    with pytest.raises(CheckpointError, match="best checkpoint is damaged"):
+        toy_run(tmp_path, evaluate=evaluate, recipe=recipe)
+
+
+def test_a_lost_record_is_told_of_and_does_not_stop_the_run(tmp_path: Path) -> None:
+    stop = Stop(-1)
+    toy_run(tmp_path)
+    (tmp_path / "metrics.jsonl").unlink()
+    toy_run(tmp_path, recipe=toy_recipe(steps=22), callbacks=[stop])
+    assert "lines are lost" in stop.messages[0]
+    assert list(losses(tmp_path)) == [21, 22]
+
+
+def test_a_failing_source_ends_the_run_with_its_error(tmp_path: Path) -> None:
+    class Broken:
+        def num_batches(self, epoch: int) -> int:
+            return 3
+
+        def batch(self, epoch: int, index: int) -> list[PackedBatch]:
+            raise InputError("the file is gone")
+
+    recipe = toy_recipe()
+    with pytest.raises(InputError, match="gone"):
+        train(ToyTrainable(), Broken(), recipe=recipe.train, run_recipe=recipe, directory=tmp_path)
