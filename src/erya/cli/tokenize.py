@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
 from erya.cli.console import messages, read_lines
+from erya.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from io import BufferedReader
 
     from erya.tokenizer.encoding import Encoding
     from erya.tokenizer.wordpiece import Tokenizer
@@ -35,6 +36,7 @@ Example:
 """
 _BATCH_LINES = 1024
 _BATCH_CHARACTERS = 1 << 18
+_READ_BYTES = 1 << 18
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +60,7 @@ def _tokenize(
         messages.print("reading lines from the terminal; Ctrl-D ends")
     tokens = unknown = 0
     inner = slice(None) if special else slice(1, -1)
-    for batch in _batches(read_lines(source), at_once=source != "-"):
+    for batch in _batches(source):
         encodings = opened.encode_batch(batch)
         sys.stdout.write("".join(_line(opened, encoding, inner) for encoding in encodings))
         if source == "-":
@@ -79,14 +81,51 @@ def _line(tokenizer: Tokenizer, encoding: Encoding, inner: slice) -> str:
     return json.dumps(found, ensure_ascii=False) + "\n"
 
 
-def _batches(lines: Iterator[str], *, at_once: bool) -> Iterator[list[str]]:
-    """Lines in batches; one by one where someone may be waiting for each answer."""
-    while batch := list(itertools.islice(lines, 1)):
-        characters = len(batch[0])
-        while at_once and len(batch) < _BATCH_LINES and characters < _BATCH_CHARACTERS:
-            line = next(lines, None)
-            if line is None:
-                break
-            batch.append(line)
-            characters += len(line)
-        yield batch
+def _batches(source: str) -> Iterator[list[str]]:
+    """Lines in batches: of a file as many as are worth it, of stdin as many as have come."""
+    if source == "-":
+        yield from _arriving(cast("BufferedReader", sys.stdin.buffer))
+        return
+    batch, characters = [], 0
+    for line in read_lines(source):
+        batch.append(line)
+        characters += len(line) + 1
+        if len(batch) == _BATCH_LINES or characters > _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    yield batch
+
+
+def _arriving(stream: BufferedReader) -> Iterator[list[str]]:
+    """Whole lines as they come in, so that nobody waits for an answer and nothing waits for a batch."""
+    rest: list[bytes] = []
+    number = 1
+    while chunk := stream.read1(_READ_BYTES):
+        *lines, last = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join((*rest, lines[0]))
+            rest = []
+            yield _decode_lines(lines, "stdin", first=number)
+            number += len(lines)
+        rest.append(last)
+    if any(rest):
+        yield _decode_lines([b"".join(rest)], "stdin", first=number)
+
+
+def _decode_lines(lines: Sequence[bytes], name: str, *, first: int) -> list[str]:
+    """UTF-8 lines without their line ends.
+
+    Raises:
+        InputError: one is not UTF-8; names it.
+    """
+    decoded = []
+    for number, line in enumerate(lines, first):
+        try:
+            decoded.append(line.decode("utf-8").removesuffix("\r"))
+        except UnicodeDecodeError:
+            raise InputError(
+                "not UTF-8 text",
+                where=f"{name}, line {number}",
+                hint="convert it first: erya text clean FILE",
+            ) from None
+    return decoded
