@@ -58,10 +58,13 @@ def sentences(text: str, options: SentenceOptions = DEFAULT_OPTIONS) -> list[tup
     spans: list[tuple[int, int]] = []
     start = 0
     for end in [*_ends(text, options), len(text)]:
-        piece = text[start:end]
-        left, right = len(piece) - len(piece.lstrip()), len(piece.rstrip())
+        left, right = start, end
+        while left < right and text[left].isspace():
+            left += 1
+        while left < right and text[right - 1].isspace():
+            right -= 1
         if left < right:
-            spans.append((start + left, start + right))
+            spans.append((left, right))
         start = end
     return spans
 
@@ -83,7 +86,7 @@ def _ends(text: str, options: SentenceOptions) -> list[int]:
             ends.append(end)
             line, quotes, counted = end, 0, end
             continue
-        quote = text.find('"', start, end)
+        quote = text.find('"', start, end) if end > start + 1 else -1
         if quote >= 0:
             # Straight quotes look alike: one closes where an odd number of them stands before it in its line.
             quotes += text.count('"', counted, quote)
@@ -99,7 +102,7 @@ def _is_end(text: str, line: int, start: int, end: int, options: SentenceOptions
     marks, following = text[start:end], text[end : end + 1]
     if following and following in _GOES_ON:
         return False
-    if _FIRM.search(marks) or ("；" in marks and options.semicolon):
+    if marks[0] == "。" or _FIRM.search(marks) or ("；" in marks and options.semicolon):
         return True
     if "…" in marks or "⋯" in marks or "..." in marks:
         return options.ellipsis
