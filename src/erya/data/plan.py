@@ -68,7 +68,8 @@ def cut_sequences(
         max_tokens: most tokens of a sequence, special tokens not counted.
         min_tokens: shorter sequences are left out and counted.
     """
-    cuts = np.union1d(np.append(sentence_ends, 0), document_ends)
+    # Two ascending runs, which a stable sort merges; an end that is in both may stay there twice.
+    cuts = np.sort(np.concatenate([np.zeros(1, np.int64), sentence_ends, document_ends]), kind="stable")
     starts, limits = np.append(0, document_ends)[:-1], document_ends
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     split_sentences = 0
