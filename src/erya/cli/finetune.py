@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from erya.cli.console import messages, print_json, print_table, results
+from erya.cli.console import messages, print_json, print_table
 from erya.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -134,18 +135,13 @@ def _show(done: FineTuned, out: Path, *, as_json: bool) -> None:
     if done.model is None:
         messages.print("interrupted; the same command goes on from here")
         raise typer.Exit(130)
-    reached: dict[str, Any] = {
-        "model": str(done.model),
-        "steps": state.step,
-        "best_step": state.best_step,
-        **state.best_metrics,
-    }
+    scores = {"step": state.best_step, **state.best_metrics}
     if as_json:
-        print_json({**reached, "labels": list(done.labels)})
+        print_json({"model": str(done.model), "labels": list(done.labels), "steps": state.step, **scores})
         return
     if done.result.stopped_early:
         messages.print(f"stopped early at step {state.step}: the dev score did not get better any more")
-    print_table("best on the dev file", [reached], as_json=False)
+    print_table("best on the dev file", [_readable(scores)], as_json=False)
     _next(out)
 
 
@@ -155,12 +151,18 @@ def _show_seeds(summary: SeedsSummary, out: Path, *, as_json: bool) -> None:
         raise typer.Exit(130)
     rows: list[dict[str, Any]] = [{"seed": seed, **scores} for seed, scores in summary.scores.items()]
     rows += [{"seed": "mean", **summary.mean}, {"seed": "deviation", **summary.deviation}]
-    print_table(f"dev scores; model/ is the one of seed {summary.best_seed}", rows, as_json=as_json)
+    shown = rows if as_json else [_readable(row) for row in rows]
+    print_table(f"dev scores; model/ is the one of seed {summary.best_seed}", shown, as_json=as_json)
     if not as_json:
         _next(out)
 
 
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with the names a table has room for."""
+    return {name.removeprefix("eval_").replace("_", " "): value for name, value in row.items()}
+
+
 def _next(out: Path) -> None:
-    results.print(
-        f"next: erya evaluate {out / 'model'} TEST_FILE   erya predict {out / 'model'} TEXT", markup=False
-    )
+    model = out / "model"
+    messages.print(f"model: {model}\nnext:  erya evaluate {model} TEST_FILE", markup=False)
+    messages.print(f"       erya predict {model} TEXT", markup=False)

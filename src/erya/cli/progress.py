@@ -27,7 +27,7 @@ def counting(title: str, *, unit: str) -> Iterator[Callable[[int], None]]:
         console=messages,
         transient=True,
         redirect_stdout=False,
-        disable=sys.stdout.isatty(),
+        disable=sys.stdout.isatty() or not messages.is_terminal,
     )
     with bar as progress:
         task, begin, total = progress.add_task(title, total=None, rate=""), time.perf_counter(), 0

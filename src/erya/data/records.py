@@ -165,7 +165,7 @@ def _column_index(path: str, names: Sequence[str], field: str, column: str) -> i
     raise InputError(
         f"there is no column {column!r} (wanted for {field}); the first line names: {listed}",
         where=f"{path}, line 1",
-        hint=f"{nearest_hint(column, names)}; a file without a line of column names needs one first",
+        hint=f"{nearest_hint(column, names)} (a file without a line of column names needs one first)",
     )
 
 

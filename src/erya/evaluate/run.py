@@ -79,6 +79,12 @@ class Evaluation:
     provenance: Mapping[str, Any]
 
     @property
+    def name(self) -> str:
+        """What to call the model: most are named `model`, so the run's name goes before it."""
+        path = self.model.resolve()
+        return f"{path.parent.name}/{path.name}"
+
+    @property
     def warnings(self) -> list[str]:
         """What a reader must know before believing the scores."""
         warnings = []

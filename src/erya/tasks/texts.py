@@ -93,7 +93,7 @@ class EncodingReport:
         raise InputError(
             f"{self.truncated_texts:,} of {self.texts:,} texts ({self.truncated_share:.1%}) are longer than "
             f"{limit.max_length} tokens",
-            where=", ".join(self.cut_places) + (f" and {more:,} more" if more else ""),
+            where=_joined(self.cut_places) + (f" and {more:,} more" if more else ""),
             hint=f"--truncate (truncate=True in Python) keeps {limit.max_length} tokens of each{raised}",
         )
 
@@ -170,3 +170,13 @@ def _count_unknown(report: EncodingReport, encoding: Encoding, text: str, pair: 
         start, end = encoding.spans[place].tolist()
         report.unknown[(pair if encoding.text_ids[place] == 1 else text)[start:end]] += 1
         report.unknown_tokens += 1
+
+
+def _joined(places: Sequence[str]) -> str:
+    """Places with commas, a file's name only where it changes."""
+    shown, last = [], None
+    for place in places:
+        file, comma, line = place.rpartition(", line ")
+        shown.append(f"line {line}" if comma and file == last else place)
+        last = file
+    return ", ".join(shown)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from conftest import NEGATIVE, POSITIVE
+from tiny_reviews import NEGATIVE, POSITIVE
 
 pytest.importorskip("torch")
 

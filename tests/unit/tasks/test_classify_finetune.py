@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from conftest import NEGATIVE, POSITIVE  # type: ignore[import-not-found]
+from tiny_reviews import NEGATIVE, POSITIVE
 
 from erya.errors import CheckpointError, ConfigError, InputError
 from erya.tasks.classify.finetune import finetune

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import CHARACTERS, NEGATIVE, POSITIVE
+from tiny_reviews import CHARACTERS, NEGATIVE, POSITIVE
 
 torch = pytest.importorskip("torch")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from erya.data.features import Features
 from erya.data.records import Record
 from erya.errors import InputError, nearest_hint
 from erya.metrics.classification import ClassificationScores, ConfusionCounts
+from erya.tasks.task import Task
 from erya.tasks.texts import EncodingReport, LengthLimit, encode_texts
 from erya.tokenizer.wordpiece import Tokenizer
 
@@ -199,3 +200,7 @@ def _pairs_of(examples: Sequence[Example]) -> list[str] | None:
         single = next(example for example in examples if example.pair is None)
         raise InputError("some texts have a second text and some have none", where=single.where)
     return pairs or None
+
+
+if TYPE_CHECKING:
+    _: Task[Example, Prediction, ClassificationScores] = ClassifyTask(())
