@@ -59,14 +59,11 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         StorageError: `path` exists and may not be replaced, or the disk refuses; nothing half-written is
             left.
     """
-    if path.exists() and not replace and (not path.is_dir() or any(path.iterdir())):
-        raise StorageError(
-            "the directory exists and is not empty", where=str(path), hint="choose another --out"
-        )
+    _require_free(path, replace=replace)
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(aside, ignore_errors=True)
+        _sweep(path)
         aside.mkdir()
         yield aside
         for file in aside.rglob("*"):
@@ -74,6 +71,7 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
         _sync_directory(aside)
+        _require_free(path, replace=replace)  # again: another run may have been quicker
         if path.exists():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             path.rename(old)
@@ -86,6 +84,32 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         raise storage_error(error, path) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _require_free(path: Path, *, replace: bool) -> None:
+    """Refuse a directory with something in it that may not be replaced."""
+    if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise StorageError(
+            "the directory exists and is not empty", where=str(path), hint="choose another --out"
+        )
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left beside `path`, and this one's own name."""
+    for left in path.parent.glob(f".{path.name}.*.partial"):
+        pid = left.name.split(".")[-2]
+        if left.is_dir() and pid.isdecimal() and (int(pid) == os.getpid() or not _is_running(int(pid))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:

@@ -26,7 +26,10 @@ def reading(task: str) -> Iterator[Callable[[int, int, int], None]]:
         TimeRemainingColumn(),
     )
     begin = time.perf_counter()
-    with Progress(*columns, console=messages, transient=True, redirect_stdout=False) as progress:
+    quiet = not messages.is_terminal
+    with Progress(
+        *columns, console=messages, transient=True, redirect_stdout=False, disable=quiet
+    ) as progress:
         bar = progress.add_task(task, total=None, rate="")
 
         def update(done: int, total: int, text_bytes: int) -> None:

@@ -1,0 +1,58 @@
+import pytest
+
+from erya.config import StrictModel, dump_yaml, load_config
+from erya.errors import ConfigError
+
+
+class Inner(StrictModel):
+    learning_rate: float = 1e-3
+    steps: int = 10
+
+
+class Outer(StrictModel):
+    name: str = "尔雅"
+    train: Inner = Inner()
+
+
+def test_file_then_overrides(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: 甲\ntrain:\n  steps: 5\n", encoding="utf-8")
+    config = load_config(Outer, path, ["train.learning_rate=0.5"])
+    assert config == Outer(name="甲", train=Inner(learning_rate=0.5, steps=5))
+
+
+def test_a_dump_reads_back(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    config = Outer(name="乙")
+    path.write_text(dump_yaml(config), encoding="utf-8")
+    assert "乙" in path.read_text(encoding="utf-8")
+    assert load_config(Outer, path) == config
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["train.learning_rat=1"], "learning_rate"),
+        (["nmae=x"], "name"),
+        (["train.steps=many"], "steps"),
+        (["train.steps"], "key.sub=value"),
+        (["name.first=x"], "name"),
+        (["train.steps=[1"], "not YAML"),
+    ],
+)
+def test_mistakes_name_the_key(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(Outer, None, overrides)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "\tx: 1"])
+def test_a_file_that_is_no_mapping(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="recipe"):
+        load_config(Outer, path)
+
+
+def test_a_missing_recipe(tmp_path):
+    with pytest.raises(ConfigError, match="no such recipe"):
+        load_config(Outer, tmp_path / "none.yaml")

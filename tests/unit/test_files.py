@@ -1,0 +1,93 @@
+import errno
+import gzip
+import os
+import subprocess
+
+import pytest
+
+from erya.errors import InputError, StorageError
+from erya.files import atomic_directory, atomic_write, exclusive, open_binary, sha256_of
+
+
+def test_a_file_is_whole_or_absent(tmp_path):
+    path = tmp_path / "a" / "file"
+    with pytest.raises(RuntimeError), atomic_write(path) as stream:
+        stream.write(b"half")
+        raise RuntimeError
+    assert list(path.parent.iterdir()) == []
+    with atomic_write(path) as stream:
+        stream.write(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert len(sha256_of(path)) == 64
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(StorageError, match="the disk is full"), atomic_write(path) as stream:
+        stream.write(b"new")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_is_whole_or_absent(tmp_path):
+    path = tmp_path / "out"
+    with pytest.raises(RuntimeError), atomic_directory(path) as aside:
+        (aside / "half").write_text("x")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with atomic_directory(path) as aside:
+        (aside / "whole").write_text("x")
+    assert [file.name for file in path.iterdir()] == ["whole"]
+
+
+def test_a_directory_in_use_is_replaced_only_when_told(tmp_path):
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "old").write_text("x")
+    with pytest.raises(StorageError, match="not empty"), atomic_directory(path):
+        pass
+    with atomic_directory(path, replace=True) as aside:
+        (aside / "new").write_text("x")
+    assert [file.name for file in path.iterdir()] == ["new"]
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_quicker_run_is_not_overwritten(tmp_path):
+    path = tmp_path / "out"
+    with pytest.raises(StorageError, match="not empty"), atomic_directory(path) as aside:
+        (aside / "mine").write_text("x")
+        path.mkdir()
+        (path / "theirs").write_text("x")
+    assert [file.name for file in path.iterdir()] == ["theirs"]
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path):
+    process = subprocess.Popen(["true"])
+    process.wait()
+    left, living = tmp_path / f".out.{process.pid}.partial", tmp_path / f".out.{os.getppid()}.partial"
+    left.mkdir()
+    living.mkdir()
+    with atomic_directory(tmp_path / "out") as aside:
+        (aside / "whole").write_text("x")
+    assert not left.exists()
+    assert living.exists()
+
+
+def test_one_directory_is_for_one_process(tmp_path):
+    with exclusive(tmp_path), pytest.raises(StorageError, match="another process"), exclusive(tmp_path):
+        pass
+    with exclusive(tmp_path):
+        pass
+
+
+def test_damaged_missing_and_wrong_files_are_the_users_mistake(tmp_path):
+    damaged = tmp_path / "text.gz"
+    damaged.write_bytes(gzip.compress(b"some text" * 1000)[:-20])
+    with pytest.raises(InputError, match="cannot read"), open_binary(damaged) as stream:
+        stream.read()
+    with pytest.raises(InputError, match="no such file"), open_binary(tmp_path / "none"):
+        pass
+    with pytest.raises(InputError, match="directory"), open_binary(tmp_path):
+        pass
