@@ -203,3 +203,20 @@ def test_a_tensor_is_missing(classify_recipe, tiny_base, tmp_path):
     save_file(tensors, other / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"layer\.1\.output|blocks\.1"):
         tuned(classify_recipe(model=str(other)), tmp_path / "run")
+
+
+def test_starts_from_a_masked_language_model_and_tells_what_is_not_taken(
+    classify_recipe, tiny_base, tmp_path
+):
+    from erya.checkpoints.directory import load_encoder
+    from erya.checkpoints.info import ModelInfo
+    from erya.checkpoints.saving import save_model
+    from erya.models.masked_lm import MaskedLanguageModel
+    from erya.tokenizer.wordpiece import Tokenizer
+
+    module = MaskedLanguageModel(load_encoder(tiny_base, pooler=False))
+    info = ModelInfo(task="masked_lm", max_length=24)
+    save_model(tmp_path / "mlm", module=module, tokenizer=Tokenizer.open(tiny_base), info=info)
+    _, told = tuned(classify_recipe(model=str(tmp_path / "mlm"), train={"epochs": 1}), tmp_path / "run")
+    assert any("starts at random" in line and "pooler" in line for line in told)
+    assert any("not used here" in line and "head" in line for line in told)
