@@ -91,7 +91,8 @@ def finetune(
         resume=resume,
     )
     model = None if result.interrupted else _save(recipe, directory, prepared, result)
-    _warn_if_stuck(dev, tell)
+    if model is not None:
+        _warn_if_stuck(dev, tell)
     return FineTuned(model, prepared.task.labels, result, prepared.train_report, prepared.dev_report)
 
 
