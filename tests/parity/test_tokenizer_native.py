@@ -10,7 +10,7 @@ import pytest
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizer_cases import SPECIAL, VOCABULARY, texts
+from tokenizer_cases import GOOGLE, SPECIAL, VOCABULARY, lines_of, needs_data, task_lines, texts
 from transformers import AutoTokenizer
 
 from erya.tokenizer.huggingface import build
@@ -28,6 +28,8 @@ HANZI_BLOCKS = [
     (0xF900, 0xFAFF),
     (0x20000, 0x323AF),
 ]
+WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+WHITE_SPACE += "\u2028\u2029\u202f\u205f\u3000"
 EMOJI = [0x1F300, 0x1F64F, 0x1F680, 0x1F9D1, 0x1FAE0, 0x2600, 0x2764, 0x1F1E8, 0x1F3FD, 0xA9, 0x231A]
 
 
@@ -132,3 +134,44 @@ def test_transformers_opens_what_we_save(tmp_path: Path, lowercase: bool, mode: 
             assert encoding.ids.tolist() == library.encode(first, pair).ids
 
     same()
+
+
+def test_what_transformers_extends_opens_and_gives_its_ids(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    tokenizer(lowercase=True, mode="reference").save(tmp_path / "first")
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "first")
+    theirs.add_tokens(["新冠肺炎", "ChatGPT"])
+    theirs.save_pretrained(tmp_path / "second")
+    ours = Tokenizer.open(tmp_path / "second")
+    (tmp_path / "third").mkdir()
+    ours.save(tmp_path / "third")
+    third = AutoTokenizer.from_pretrained(tmp_path / "third")
+    for text in ["新冠肺炎很ChatGPT 好", "我用chatgpts[MASK]", "新冠 肺炎"]:
+        encoding, expected = ours.encode(text), theirs(text, return_offsets_mapping=True)
+        assert encoding.ids.tolist() == expected["input_ids"] == third(text)["input_ids"]
+        assert [tuple(span) for span in encoding.spans.tolist()] == expected["offset_mapping"]
+
+
+def check_coverage(limit: int | None) -> None:
+    """Spans ascend without overlap and take up every character but white space."""
+    pieces = tuple(lines_of(GOOGLE))
+    added = tuple(AddedToken(name, pieces.index(name)) for name in SPECIAL)
+    ours = Tokenizer(TokenizerSpec("native", Rules(strip_accents=False, clean=False), pieces, added))
+    for batch in task_lines(limit):
+        flat = ours.flat_pieces(batch)
+        for place, line in enumerate(batch):
+            spans = flat[place].spans
+            assert (spans[1:, 0] >= spans[:-1, 1]).all(), line
+            visible = len(line) - sum(line.count(space) for space in WHITE_SPACE)
+            assert (spans[:, 1] - spans[:, 0]).sum() == visible, line
+
+
+@needs_data
+def test_first_lines_of_the_task_sets_are_covered() -> None:
+    check_coverage(50)
+
+
+@needs_data
+@pytest.mark.slow
+def test_every_line_of_the_task_sets_is_covered() -> None:
+    check_coverage(None)

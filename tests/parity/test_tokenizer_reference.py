@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,16 +10,12 @@ import pytest
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizer_cases import AWKWARD, VOCABULARY, texts
+from tokenizer_cases import AWKWARD, GOOGLE, VOCABULARY, lines_of, needs_data, task_lines, texts
 
-from erya.files import open_binary
 from erya.tokenizer.spec import AddedToken, Rules, TokenizerSpec
 from erya.tokenizer.wordpiece import Tokenizer
 
 FLAGS = list(itertools.product([True, False], [True, False, None], [True, False], [True, False]))
-DATA = Path(os.environ.get("ERYA_DATA", Path(__file__).parents[3] / "shared" / "data"))
-GOOGLE = DATA / "tasks" / "vocab" / "bert-base-chinese-vocab.txt"
-needs_data = pytest.mark.skipif(not GOOGLE.is_file(), reason="no data folder: set ERYA_DATA to run this")
 
 
 @cache
@@ -129,12 +123,6 @@ def test_words_are_unknown_beyond_the_longest_length(tokens: str, kept: bool) ->
     assert (ours.unk_id not in ours.encode(tokens).ids) == kept
 
 
-def lines_of(path: Path) -> Iterator[str]:
-    with open_binary(path) as stream:
-        for line in stream:
-            yield line.decode("utf-8").rstrip("\n")
-
-
 def compare_lines(limit: int | None) -> int:
     """Compare the first `limit` lines of every task file, or all of them; gives how many that were."""
     theirs = tokenizers.BertWordPieceTokenizer(str(GOOGLE))
@@ -142,17 +130,12 @@ def compare_lines(limit: int | None) -> int:
     pieces = tuple(lines_of(GOOGLE))
     ours = Tokenizer(TokenizerSpec("reference", Rules(), pieces, added))
     compared = 0
-    files = sorted(path for path in (DATA / "tasks").rglob("*") if path.is_file())
-    for path in files:
-        # Some files are one line of megabytes: a sample takes the beginning of those.
-        longest = None if limit is None else 5000
-        wanted = (line[:longest] for line in itertools.islice(lines_of(path), limit))
-        while batch := list(itertools.islice(wanted, 2000)):
-            for line, encoding, expected in zip(
-                batch, ours.encode_batch(batch), theirs.encode_batch(batch), strict=True
-            ):
-                assert encoding.ids.tolist() == expected.ids, f"{path}: {line}"
-            compared += len(batch)
+    for batch in task_lines(limit):
+        for line, encoding, expected in zip(
+            batch, ours.encode_batch(batch), theirs.encode_batch(batch), strict=True
+        ):
+            assert encoding.ids.tolist() == expected.ids, line
+        compared += len(batch)
     return compared
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import strategies as st
+
+from erya.files import open_binary
+
+DATA = Path(os.environ.get("ERYA_DATA", Path(__file__).parents[3] / "shared" / "data"))
+GOOGLE = DATA / "tasks" / "vocab" / "bert-base-chinese-vocab.txt"
+needs_data = pytest.mark.skipif(not GOOGLE.is_file(), reason="no data folder: set ERYA_DATA to run this")
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _PLAIN = (
@@ -116,3 +128,20 @@ characters = st.characters(exclude_categories=["Cs"])
 texts = st.lists(st.one_of(st.sampled_from(AWKWARD), characters, st.text(max_size=3)), max_size=14).map(
     "".join
 )
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of a file, compressed or not."""
+    with open_binary(path) as stream:
+        for line in stream:
+            yield line.decode("utf-8").rstrip("\n")
+
+
+def task_lines(limit: int | None) -> Iterator[list[str]]:
+    """The first `limit` lines of every task file, or all of them, in batches."""
+    # Some files are one line of megabytes: a sample takes the beginning of those.
+    longest = None if limit is None else 5000
+    for path in sorted(path for path in (DATA / "tasks").rglob("*") if path.is_file()):
+        wanted = (line[:longest] for line in itertools.islice(lines_of(path), limit))
+        while batch := list(itertools.islice(wanted, 2000)):
+            yield batch
