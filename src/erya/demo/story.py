@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from erya.config import dump_yaml
+import yaml
+
 from erya.demo.baseline import tfidf_accuracy
 from erya.demo.comparison import Comparison
 from erya.demo.settings import DemoSettings
@@ -17,10 +18,7 @@ from erya.demo.texts import DemoTexts, Review, load_texts
 from erya.errors import EryaError
 from erya.evaluate.run import evaluate
 from erya.files import atomic_write
-from erya.models.config import EncoderConfig
-from erya.pretrain.recipe import DataRecipe, ModelRecipe, PretrainRecipe
 from erya.tasks.classify.predict import Predictor
-from erya.train.recipe import TrainRecipe
 
 SENTENCES = (
     "房间很干净，服务也周到，下次还来。",
@@ -107,7 +105,7 @@ def _prepare(stage: Stage, settings: DemoSettings) -> DemoTexts:
     _write(out / "data" / "train.tsv", _tsv(texts.train[: settings.num_labelled]))
     _write(out / "data" / "dev.tsv", _tsv(texts.dev))
     _write(out / "data" / "test.tsv", _tsv(texts.test))
-    _write(out / "recipe.yaml", dump_yaml(_recipe(out, settings)))
+    _write(out / "recipe.yaml", _recipe(out, settings))
     return texts
 
 
@@ -159,26 +157,24 @@ def _accuracy(out: Path, model: Path) -> float:
     return evaluate(Predictor.open(model), data, model=model, columns=columns, truncate=True).scores.accuracy
 
 
-def _recipe(out: Path, settings: DemoSettings) -> PretrainRecipe:
-    sizes = EncoderConfig(
-        vocab_size=1,
-        hidden_size=settings.hidden_size,
-        num_layers=settings.num_layers,
-        num_heads=settings.hidden_size // 64,
-        intermediate_size=4 * settings.hidden_size,
-        max_positions=_MAX_LENGTH,
-    )
-    return PretrainRecipe(
-        data=DataRecipe(shards=str(out / "shards"), max_length=_MAX_LENGTH),
-        model=ModelRecipe.model_validate(sizes.model_dump() | {"vocab_size": 0}),
-        train=TrainRecipe(
-            steps=settings.pretrain_steps,
-            batch_tokens=4096,
-            learning_rate=1e-3,
-            eval_every_steps=max(settings.pretrain_steps // 4, 1),
-            save_every_steps=max(settings.pretrain_steps // 2, 1),
-        ),
-    )
+def _recipe(out: Path, settings: DemoSettings) -> str:
+    """The pre-training recipe, as one would write it by hand."""
+    model = {
+        "hidden_size": settings.hidden_size,
+        "num_layers": settings.num_layers,
+        "num_heads": settings.hidden_size // 64,
+        "intermediate_size": 4 * settings.hidden_size,
+        "max_positions": _MAX_LENGTH,
+    }
+    train = {
+        "steps": settings.pretrain_steps,
+        "batch_tokens": 4096,
+        "learning_rate": 1e-3,
+        "eval_every_steps": max(settings.pretrain_steps // 4, 1),
+        "save_every_steps": max(settings.pretrain_steps // 2, 1),
+    }
+    data = {"shards": str(out / "shards"), "max_length": _MAX_LENGTH}
+    return yaml.safe_dump({"data": data, "model": model, "train": train}, sort_keys=False, allow_unicode=True)
 
 
 def _tsv(reviews: Sequence[Review]) -> str:
