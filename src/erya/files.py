@@ -13,7 +13,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -43,7 +43,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 @contextmanager
@@ -95,10 +96,15 @@ def _require_free(path: Path, *, replace: bool) -> None:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed processes left beside `path`, and this one's own name."""
-    for left in path.parent.glob(f".{path.name}.*.partial"):
+    """Remove what killed processes left beside `path`, and this one's own name.
+
+    What was moved away to be replaced goes only when there is something in its place.
+    """
+    endings = (".partial", ".old") if path.exists() else (".partial",)
+    for left in path.parent.glob(f".{path.name}.*"):
         pid = left.name.split(".")[-2]
-        if left.is_dir() and pid.isdecimal() and (int(pid) == os.getpid() or not _is_running(int(pid))):
+        ended = pid.isdecimal() and (int(pid) == os.getpid() or not _is_running(int(pid)))
+        if left.name.endswith(endings) and ended and left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -218,10 +224,14 @@ def exclusive(directory: Path) -> Iterator[None]:
     The lock is the kernel's: it goes with the process, however that ends.
 
     Raises:
-        StorageError: another process holds it.
+        StorageError: another process holds it, or it cannot be made.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as lock:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        opened = (directory / ".lock").open("w")
+    except OSError as error:
+        raise storage_error(error, directory) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

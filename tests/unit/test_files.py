@@ -67,12 +67,27 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
     process = subprocess.Popen(["true"])
     process.wait()
     left, living = tmp_path / f".out.{process.pid}.partial", tmp_path / f".out.{os.getppid()}.partial"
-    left.mkdir()
-    living.mkdir()
+    replaced = tmp_path / f".out.{process.pid}.old"
+    for directory in (left, living, replaced):
+        directory.mkdir()
     with atomic_directory(tmp_path / "out") as aside:
+        assert replaced.exists(), "nothing stands in its place yet"
         (aside / "whole").write_text("x")
     assert not left.exists()
     assert living.exists()
+    with atomic_directory(tmp_path / "out", replace=True):
+        assert not replaced.exists()
+
+
+def test_a_file_where_a_directory_is_wanted_is_the_users_mistake(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(StorageError, match="cannot write"), exclusive(path):
+            pass
+        with pytest.raises(StorageError, match="cannot write"), atomic_write(path / "report.html"):
+            pass
+        with pytest.raises(StorageError, match="cannot write"), atomic_directory(path / "model"):
+            pass
 
 
 def test_one_directory_is_for_one_process(tmp_path):
