@@ -1,5 +1,6 @@
-"""A disk that fills up during a checkpoint ends the run with a sentence and leaves the checkpoint before."""
+"""A disk that fills up ends the run with a sentence and leaves the checkpoint before."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,21 @@ import toy_pretraining
 from erya.errors import StorageError
 from erya.train.protocols import Callback
 
-class Fill(Callback):
-    def on_checkpoint(self, step, directory):
-        size = (directory / "training.pt").stat().st_size
-        if step == 14:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
+def allow(size):
+    # The kernel refuses to write further, as a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
+class FillAtCheckpoint(Callback):
+    def on_checkpoint(self, step, directory):
+        if step == 14:
+            allow((directory / "training.pt").stat().st_size // 2)
+
+class FillAtStep(Callback):
+    def on_step(self, report):
+        if report.step == 16:
+            allow((Path(sys.argv[1]) / "metrics.jsonl").stat().st_size + 10)
+
+Fill = {"checkpoint": FillAtCheckpoint, "record": FillAtStep}[sys.argv[2]]
 try:
     toy_pretraining.run(Path(sys.argv[1]), Fill())
 except StorageError as error:
@@ -27,10 +37,10 @@ except StorageError as error:
 """
 
 
-def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    """RLIMIT_FSIZE makes the kernel refuse to write further, as a full disk does."""
+def run_child(directory: Path, where: str) -> str:
+    """Run until the disk is full; return what is said."""
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path)],
+        [sys.executable, "-c", CHILD, str(directory), where],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
@@ -38,6 +48,17 @@ def test_a_write_that_fails_leaves_the_checkpoint_before(tmp_path: Path) -> None
     )
     assert done.returncode == 2, done.stderr
     assert "cannot write" in done.stdout
-    assert "step-21" in done.stdout
+    return done.stdout
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    assert "step-21" in run_child(tmp_path, "checkpoint")
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step-14", "step-7"]
     assert toy_pretraining.run(tmp_path).state.step == 60
+
+
+def test_a_record_that_cannot_be_written_is_cut_back_when_the_run_goes_on(tmp_path: Path) -> None:
+    assert "metrics.jsonl" in run_child(tmp_path, "record")
+    assert toy_pretraining.run(tmp_path).state.step == 60
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == list(range(1, 61))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +32,17 @@ class Record(Callback):
     Attributes:
         lost_bytes: by how much metrics.jsonl is shorter than it was at that step.
     Raises:
-        StorageError: metrics.jsonl cannot be written.
+        StorageError: the disk refuses; so do all methods but `on_end`.
     """
 
     def __init__(self, directory: Path, *, step: int, metrics_bytes: int, every_steps: int) -> None:
         self._path, self._every_steps = directory / METRICS_FILE, every_steps
-        try:
+        with self._writing():
             self._stream = self._path.open("ab")
             self.lost_bytes = max(0, metrics_bytes - self._stream.tell())
             self._stream.truncate(metrics_bytes - self.lost_bytes)
-        except OSError as error:
-            raise storage_error(error, self._path) from error
-        self._events = SummaryWriter(str(directory / EVENTS_DIRECTORY), purge_step=step + 1 if step else None)
+            events = str(directory / EVENTS_DIRECTORY)
+            self._events = SummaryWriter(events, purge_step=step + 1 if step else None)
 
     def on_step(self, report: StepReport) -> None:
         if report.skipped is not None:
@@ -57,32 +57,41 @@ class Record(Callback):
                 "grad_norm": report.grad_norm,
             }
             self._write({"step": report.step, "epoch": report.epoch, **values})
-            for name, value in values.items():
-                self._events.add_scalar(f"train/{name}", value, report.step)
+            self._draw({f"train/{name}": value for name, value in values.items()}, report.step)
 
     def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
         self._write({"step": step, **metrics})
-        for name, value in metrics.items():
-            self._events.add_scalar(f"eval/{name.removeprefix('eval_')}", value, step)
+        self._draw({f"eval/{name.removeprefix('eval_')}": value for name, value in metrics.items()}, step)
 
     def sync(self) -> int:
         """Bring the record to the disk; return the length of metrics.jsonl in bytes."""
-        try:
+        with self._writing():
             os.fsync(self._stream.fileno())
-        except OSError as error:
-            raise storage_error(error, self._path) from error
-        self._events.flush()
+            self._events.flush()
         return self._stream.tell()
 
     def on_end(self) -> None:
-        self._stream.close()
-        self._events.close()
+        # What a full disk did not take is tried again by closing: the error was said the first time.
+        with suppress(OSError):
+            self._stream.close()
+        with suppress(OSError):
+            self._events.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
         finite = {name: _json_safe(value) for name, value in line.items()}
-        try:
+        with self._writing():
             self._stream.write((json.dumps(finite, ensure_ascii=False) + "\n").encode())
             self._stream.flush()
+
+    def _draw(self, values: Mapping[str, float | None], step: int) -> None:
+        with self._writing():
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise storage_error(error, self._path) from error
 
