@@ -6,7 +6,7 @@ import shutil
 import pytest
 from tiny_reviews import NEGATIVE, POSITIVE
 
-from erya.errors import CheckpointError, ConfigError, InputError
+from erya.errors import CheckpointError, ConfigError, InputError, StorageError
 from erya.tasks.classify.finetune import finetune
 from erya.tasks.classify.predict import Predictor
 from erya.tasks.classify.seeds import finetune_seeds
@@ -111,6 +111,17 @@ def test_seeds_give_mean_and_deviation(classify_recipe, tmp_path):
     written_down = json.loads((tmp_path / "seeds.json").read_text())
     assert written_down["mean"]["eval_accuracy"] == pytest.approx(summary.mean["eval_accuracy"])
     assert Predictor.open(tmp_path / "model", device="cpu").predict(["很好"])[0].label in (POSITIVE, NEGATIVE)
+    with pytest.raises(StorageError, match="several seeds"):
+        tuned(recipe, tmp_path)
+
+
+def test_seeds_do_not_overwrite_a_run(classify_recipe, tiny_run):
+    before = (tiny_run / "metrics.jsonl").read_bytes()
+    with pytest.raises(StorageError, match="would be overwritten"):
+        finetune_seeds(
+            classify_recipe(), tiny_run, num_seeds=2, callbacks=lambda seed: [], tell=lambda text: None
+        )
+    assert (tiny_run / "metrics.jsonl").read_bytes() == before
 
 
 def test_warns_when_the_model_is_stuck_at_one_class(classify_recipe, tmp_path):

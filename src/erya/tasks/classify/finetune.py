@@ -12,7 +12,8 @@ from erya import __version__
 from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import save_model
 from erya.checkpoints.weights import find_weights
-from erya.files import sha256_of
+from erya.errors import StorageError
+from erya.files import exclusive, sha256_of
 from erya.tasks.batches import ExampleBatches
 from erya.tasks.classify.loss import balanced_weights
 from erya.tasks.classify.preparation import Prepared, Tell, prepare
@@ -24,6 +25,7 @@ from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback
 
+SEEDS_FILE = "seeds.json"  # in a directory that holds runs of several seeds
 _CHANGEABLE = ("eval_batch_tokens", "evals_per_epoch")
 
 
@@ -66,8 +68,10 @@ def finetune(
         InputError: a file, a row or a label cannot be used, or texts are too long and may not be cut.
         CheckpointError: the model directory cannot be used.
         ConfigError: the recipe makes no sense, or is not that of the run in `directory`.
-        StorageError: the disk refuses, or another process trains in `directory`.
+        StorageError: the disk refuses, another process trains in `directory`, or it holds runs of several
+            seeds.
     """
+    _require_no_seeds(directory)
     prepared = prepare(recipe, tell)
     trainable = _trainable(recipe, prepared)
     dev = DevSet(trainable, prepared.task.labels, prepared.dev, batch_tokens=recipe.eval_batch_tokens)
@@ -94,6 +98,15 @@ def finetune(
     if model is not None:
         _warn_if_stuck(dev, tell)
     return FineTuned(model, prepared.task.labels, result, prepared.train_report, prepared.dev_report)
+
+
+def _require_no_seeds(directory: Path) -> None:
+    if (directory / SEEDS_FILE).exists():
+        raise StorageError(
+            "the directory holds runs of several seeds, the best model of which would be overwritten",
+            where=str(directory),
+            hint="go on with them by --seeds, or choose another --out",
+        )
 
 
 def _trainable(recipe: ClassifyRecipe, prepared: Prepared) -> ClassifyTrainable:
@@ -133,7 +146,8 @@ def _save(recipe: ClassifyRecipe, directory: Path, prepared: Prepared, result: T
         classifier_dropout_prob=recipe.classifier_dropout_prob,
         provenance=_provenance(recipe, prepared, result),
     )
-    save_model(path, module=prepared.module, tokenizer=prepared.tokenizer, info=info, replace=True)
+    with exclusive(directory):
+        save_model(path, module=prepared.module, tokenizer=prepared.tokenizer, info=info, replace=True)
     return path
 
 

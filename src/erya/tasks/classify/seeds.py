@@ -9,15 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from erya.errors import StorageError
 from erya.files import atomic_directory, atomic_write
-from erya.tasks.classify.finetune import FineTuned, finetune
+from erya.tasks.classify.finetune import SEEDS_FILE, FineTuned, finetune
 from erya.tasks.classify.preparation import Tell
 from erya.tasks.classify.recipe import ClassifyRecipe
-from erya.train.directory import MODEL_DIRECTORY
+from erya.train.directory import MODEL_DIRECTORY, RECIPE_FILE
 from erya.train.protocols import Callback
 from erya.train.record import METRICS_FILE
-
-SEEDS_FILE = "seeds.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,11 @@ def finetune_seeds(
         tell: is given sentences a user should read.
         resume: go on with the runs in `directory`.
     Raises:
+        StorageError: `directory` holds a run of its own, whose model and record would be overwritten.
         EryaError: as `finetune` does.
     """
     assert num_seeds >= 2
+    _require_no_run(directory)
     runs: dict[int, FineTuned] = {}
     for seed in range(recipe.train.seed, recipe.train.seed + num_seeds):
         own = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
@@ -73,6 +74,15 @@ def finetune_seeds(
     summary = _summary(runs, best)
     _publish(directory, best, summary)
     return summary
+
+
+def _require_no_run(directory: Path) -> None:
+    if (directory / RECIPE_FILE).exists():
+        raise StorageError(
+            "the directory holds a run of one seed, whose model would be overwritten",
+            where=str(directory),
+            hint="choose another --out",
+        )
 
 
 def _place(directory: Path, seed: int) -> Path:
