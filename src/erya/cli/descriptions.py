@@ -125,8 +125,22 @@ def run(directory: Path) -> dict[str, Any]:
         "last_step": step,
         "last_evaluation": evaluation,
         "checkpoints": sorted(steps),
-        "model": str(directory / "model") if (directory / "model").is_dir() else None,
+        "model": _model_of(directory),
     }
+
+
+def seeds(directory: Path) -> dict[str, Any]:
+    """The dev scores of the same run under several seeds; `model` is the best one's."""
+    from erya.checkpoints.info import read_json
+
+    summary = read_json(directory / "seeds.json")
+    return {key: summary.get(key) for key in ("best_seed", "mean", "deviation", "scores")} | {
+        "model": _model_of(directory)
+    }
+
+
+def _model_of(directory: Path) -> str | None:
+    return str(directory / "model") if (directory / "model").is_dir() else None
 
 
 def _recipe(path: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from erya.errors import InputError
 
 HELP = """Say what a directory is, in one screen.
 
-Knows model directories (ours and any Hugging Face BERT's), tokenizers, documents, shards and runs. Only
-headers and manifests are read, so it is quick however large the data are.
+Knows model directories (ours and any Hugging Face BERT's), tokenizers, documents, shards, and runs of one
+seed or several. Only headers and manifests are read, so it is quick however large the data are.
 
 \b
 Example:
@@ -60,6 +60,7 @@ def describe(path: Path) -> dict[str, Any]:
 
     # What tells a kind, most telling first: a run holds a model, a model holds a tokenizer.
     kinds: tuple[tuple[str, str, Callable[[Path], dict[str, Any]]], ...] = (
+        ("seeds", "seeds.json", descriptions.seeds),
         ("run", "recipe.yaml", descriptions.run),
         ("shards", "manifest.json", descriptions.shards),
         ("documents", "documents.json", descriptions.documents),

@@ -136,6 +136,15 @@ def test_a_run(tmp_path: Path) -> None:
     assert found["checkpoints"] == [4, 12] and found["model"] is None
 
 
+def test_runs_of_several_seeds(tmp_path: Path) -> None:
+    summary = {"best_seed": 4, "mean": {"eval_accuracy": 0.5}, "deviation": {"eval_accuracy": 0.1}}
+    (tmp_path / "seeds.json").write_text(json.dumps(summary | {"scores": {}}), encoding="utf-8")
+    (tmp_path / "model").mkdir()
+    found = describe(tmp_path)
+    assert (found["kind"], found["best_seed"], found["mean"]) == ("seeds", 4, {"eval_accuracy": 0.5})
+    assert found["model"] == str(tmp_path / "model")
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("recipe.yaml", "a: [1"), ("recipe.yaml", "word"), ("metrics.jsonl", "{]\n")]
 )
