@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
+# Packages that the base install does not bring, and the extra that does.
+EXTRA_OF = {
+    "torch": "train",
+    "safetensors": "train",
+    "tensorboard": "train",
+    "matplotlib": "train",
+    "jinja2": "train",
+    "snownlp": "demo",
+    "sklearn": "demo",
+}
+
 
 def require(module: str, *, extra: str) -> ModuleType:
     """Import an optional package.
@@ -28,10 +39,20 @@ def require(module: str, *, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (module == error.name or module.startswith(error.name + ".")):
             raise
-        raise MissingExtraError(
-            f"this needs the package {error.name!r}, which is not installed",
-            hint=f"pip install 'erya[{extra}]'",
-        ) from None
+        raise _missing(error.name, extra) from None
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """What to tell a user about an import that failed; None if the package belongs to no extra."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRA_OF:
+        return None
+    return _missing(package, EXTRA_OF[package])
+
+
+def _missing(package: str, extra: str) -> MissingExtraError:
+    said = f"this needs the package {package!r}, which is not installed"
+    return MissingExtraError(said, hint=f"pip install 'erya[{extra}]'")
 
 
 def available_cores() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -10,7 +11,8 @@ import typer
 
 from erya import __version__
 from erya.cli.console import messages
-from erya.errors import EryaError
+from erya.errors import EryaError, StorageError
+from erya.runtime import missing_extra
 
 # Each module has `register(app)`, which adds its verb. They import torch only inside their functions.
 VERBS = ("corpus", "vocab", "tokenize", "pretrain", "finetune", "evaluate", "predict", "text", "info", "demo")
@@ -21,7 +23,7 @@ def build() -> typer.Typer:
     app = typer.Typer(
         name="erya",
         help="Erya 尔雅: raw Chinese text to a served Chinese encoder.",
-        epilog="Start with: erya demo",
+        epilog="Example, and a good start: erya demo",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
@@ -35,6 +37,11 @@ def build() -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit 0 when it worked, 2 for the user's mistake, 1 for ours."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Results are UTF-8 whatever the locale, but for somebody who looks at them. JSON may hold half an
+        # emoji, which UTF-8 cannot: it is written as JSON escapes it.
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -43,25 +50,54 @@ def run(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(build())
         status = command.main(arguments, prog_name="erya", standalone_mode=False)
+        sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except EryaError as error:
-        for line in error.lines():
-            messages.print(line, markup=False, style="red" if line == error.what else None)
-        return 2
+        return _tell(error)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        return _tell(missing) if missing is not None else _tell_bug()
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]  # what typer raises for a usage mistake has it
         return 2
     except (typer.Abort, KeyboardInterrupt):
         messages.print("interrupted")
         return 130
-    except BrokenPipeError:
-        # The reader left (`| head`): not an error. Keep Python from complaining when it flushes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # The reader left (`| head`), which typer turns into an exit: not an error.
+        _drop_results()
         return 0
+    except OSError as error:
+        return _tell_refusal(error)
     except Exception:
-        messages.print_exception(max_frames=20)
-        messages.print("This is a bug in Erya: please report it with the lines above.")
-        return 1
+        return _tell_bug()
+
+
+def _tell(error: EryaError) -> int:
+    for line in error.lines():
+        messages.print(line, markup=False, style="red" if line == error.what else None)
+    return 2
+
+
+def _tell_refusal(error: OSError) -> int:
+    """The machine refused (no permission, no space): the user can mend that, we cannot."""
+    _drop_results()
+    where = None if error.filename is None else str(error.filename)
+    return _tell(StorageError(f"cannot read or write: {error.strerror or error}", where=where))
+
+
+def _tell_bug() -> int:
+    messages.print_exception(max_frames=20)
+    messages.print("This is a bug in Erya: please report it with the lines above.")
+    return 1
+
+
+def _drop_results() -> None:
+    """Keep Python from complaining when it flushes a stdout that takes no more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _root(
