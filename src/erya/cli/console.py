@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from erya.errors import InputError
 from erya.files import open_binary
+
+Line = TypeVar("Line")
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 results = Console(highlight=False, soft_wrap=True)
@@ -29,11 +33,13 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool)
         for row in rows:
             print_json(row)
         return
-    table = Table(title=title, title_justify="left")
+    # As `Text`: a label or directory called "[a]" is not markup.
+    table = Table(title=Text(title), title_justify="left")
     for name in rows[0] if rows else []:
-        table.add_column(name)
+        table.add_column(Text(name))
     for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+        shown = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values())
+        table.add_row(*map(Text, shown))
     results.print(table)
 
 
@@ -41,22 +47,48 @@ def read_lines(source: str) -> Iterator[str]:
     """The lines of a UTF-8 file or, for `-`, of stdin, without their line ends. Only \\n and \\r\\n end one.
 
     Raises:
-        InputError: the file is missing, or a line is not UTF-8 (with its number).
+        InputError: the file is missing or empty, or a line is no UTF-8 text (with its number).
     """
     if source == "-":
         yield from _decode(sys.stdin.buffer, "stdin")
         return
     with open_binary(Path(source)) as stream:
-        yield from _decode(stream, source)
+        yield from not_empty(_decode(stream, source), source)
+
+
+def not_empty(lines: Iterable[Line], source: str) -> Iterator[Line]:
+    """`lines`, of which a file has at least one.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = False
+    for line in lines:
+        found = True
+        yield line
+    if not found:
+        raise InputError("the file is empty", where=source)
+
+
+def decode_line(data: bytes, name: str, number: int) -> str:
+    """A line of UTF-8 without its end; the first also without a byte-order mark.
+
+    Args:
+        data: the line.
+        name: what it stands in; `number` is its number there, from 1.
+    Raises:
+        InputError: it is no UTF-8 text.
+    """
+    where = f"{name}, line {number}"
+    if b"\0" in data:
+        raise InputError("a binary file, text is wanted", where=where)
+    try:
+        line = (data.removeprefix(codecs.BOM_UTF8) if number == 1 else data).decode("utf-8")
+    except UnicodeDecodeError:
+        hint = "convert it first: erya text clean FILE"
+        raise InputError("not UTF-8 text", where=where, hint=hint) from None
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 def _decode(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    for number, line in enumerate(stream, 1):
-        try:
-            yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError:
-            raise InputError(
-                "not UTF-8 text",
-                where=f"{name}, line {number}",
-                hint="convert it first: erya text clean FILE",
-            ) from None
+    return (decode_line(line, name, number) for number, line in enumerate(stream, 1))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from erya.cli.console import messages, print_json, read_lines
+from erya.cli.console import messages, not_empty, print_json, read_lines
 
 File = Annotated[
     str, typer.Argument(metavar="[FILE|-]", help="A text file (.gz .xz .bz2 .zst too); - is stdin.")
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the verb `text`."""
     text = typer.Typer(
         help="Work on text line by line: clean it, convert its script, cut it into words or sentences.",
+        epilog="Example: erya text clean page.txt | erya text words --tags",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -173,8 +174,10 @@ def _lines_of_any_encoding(file: str) -> Iterator[str]:
     damaged = 0
     name = "stdin" if file == "-" else file
     with nullcontext(sys.stdin.buffer) if file == "-" else open_binary(Path(file)) as stream:
-        for line, is_damaged in decode_lines(stream, name=name):
+        lines = decode_lines(stream, name=name)
+        for line, is_damaged in lines if file == "-" else not_empty(lines, name):
             damaged += is_damaged
             yield line
     if damaged:
-        messages.print(f"{name}: {damaged} lines held bytes that could not be read; U+FFFD stands for them")
+        said = f"{name}: {damaged} lines held bytes that could not be read; U+FFFD stands for them"
+        messages.print(said, markup=False)

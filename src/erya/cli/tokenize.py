@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from erya.cli.console import messages, read_lines
-from erya.errors import InputError
+from erya.cli.console import decode_line, messages, read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from io import BufferedReader
 
     from erya.tokenizer.encoding import Encoding
@@ -105,27 +104,8 @@ def _arriving(stream: BufferedReader) -> Iterator[list[str]]:
         if lines:
             lines[0] = b"".join((*rest, lines[0]))
             rest = []
-            yield _decode_lines(lines, "stdin", first=number)
+            yield [decode_line(line, "stdin", place) for place, line in enumerate(lines, number)]
             number += len(lines)
         rest.append(last)
     if any(rest):
-        yield _decode_lines([b"".join(rest)], "stdin", first=number)
-
-
-def _decode_lines(lines: Sequence[bytes], name: str, *, first: int) -> list[str]:
-    """UTF-8 lines without their line ends.
-
-    Raises:
-        InputError: one is not UTF-8; names it.
-    """
-    decoded = []
-    for number, line in enumerate(lines, first):
-        try:
-            decoded.append(line.decode("utf-8").removesuffix("\r"))
-        except UnicodeDecodeError:
-            raise InputError(
-                "not UTF-8 text",
-                where=f"{name}, line {number}",
-                hint="convert it first: erya text clean FILE",
-            ) from None
-    return decoded
+        yield [decode_line(b"".join(rest), "stdin", number)]

@@ -73,12 +73,22 @@ def test_text_reads_other_encodings(command, tmp_path):
     assert status == 0 and out.endswith("\ufffd\n") and "1 lines held bytes" in err
 
 
+def test_a_byte_order_mark_is_no_text(command, tmp_path):
+    path = tmp_path / "from_windows.txt"
+    path.write_bytes("北京\r\n上海\r\n".encode("utf-8-sig"))
+    assert command("text", "words", path)[:2] == (0, "北京\n上海\n")
+    assert command("text", "words", stdin=path.read_bytes())[:2] == (0, "北京\n上海\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["text", "clean", "missing.txt"], "no such file"),
         (["text", "clean", "binary"], "not a text file"),
         (["text", "words", "binary"], "not UTF-8"),
+        (["text", "words", "zeros"], "a binary file"),
+        (["text", "clean", "empty"], "the file is empty"),
+        (["text", "sentences", "empty"], "the file is empty"),
         (["text", "convert", "--to", "s2tv"], "did you mean"),
         (["text", "words", "--user-words", "missing.txt"], "no such file"),
         (["text", "words", "--stopwords", "binary"], "UTF-8"),
@@ -94,11 +104,13 @@ def test_text_reads_other_encodings(command, tmp_path):
 )
 def test_mistakes_exit_with_2_and_say_what_to_do(command, tmp_path, raw, monkeypatch, arguments, said):
     (tmp_path / "binary").write_bytes(bytes(range(255, -1, -1)) * 4)
+    (tmp_path / "zeros").write_bytes(b"a\0\n")
+    (tmp_path / "empty").touch()
     monkeypatch.chdir(tmp_path)
     status, out, err = command(*arguments)
     assert (status, out) == (2, "")
     assert said in err and "Traceback" not in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["binary", "raw.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["binary", "empty", "raw.txt", "zeros"]
 
 
 def test_corpus_clean(command, raw, tmp_path):
@@ -137,12 +149,6 @@ def test_corpus_build_is_clean_and_tokenize(command, raw, tmp_path):
     )
     assert again[0] == 0
     assert json.loads(again[1]) == json.loads((out / "shards" / "manifest.json").read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("verb", [["text"], ["text", "clean"], ["text", "convert"], ["text", "words"]])
-def test_help_teaches_by_example(command, verb):
-    status, out, err = command(*verb, "--help")
-    assert status == 0 and ("Example: " in out or verb == ["text"]) and not err
 
 
 def test_rooms_register_on_any_app():

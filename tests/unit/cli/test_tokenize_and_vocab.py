@@ -51,7 +51,7 @@ def test_tokenize_prints_a_line_a_line(
 def test_tokenize_reads_stdin(
     trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("学生\r\n".encode())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\ufeff学生\r\n".encode())))
     assert run(["tokenize", "--tokenizer", str(trained)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["tokens"] == ["[CLS]", "学", "生", "[SEP]"]
