@@ -45,7 +45,7 @@ UserWords = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first record that cannot be read.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace what is there under --out.")]
-Json = Annotated[bool, typer.Option("--json", help="The report as one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="The report as one JSON object on a line.")]
 TokenizerDirectory = Annotated[
     Path, typer.Option("--tokenizer", help="A tokenizer directory, from erya vocab train or Hugging Face.")
 ]
@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
     """Add the verb `corpus`."""
     corpus = typer.Typer(
         help="Make raw text ready for pre-training: clean it to documents, tokenise these to shards.",
+        epilog="Example: erya corpus clean news.jsonl.xz books/ --out documents",
         no_args_is_help=True,
         rich_markup_mode=None,
     )

@@ -46,7 +46,10 @@ are an error unless --truncate is given; how many were cut is shown and kept in 
 def register(app: typer.Typer) -> None:
     """Add `erya finetune TASK`."""
     tasks = typer.Typer(
-        help="Fine-tune a model for a task: classify.", no_args_is_help=True, rich_markup_mode=None
+        help="Fine-tune a model for a task: classify.",
+        epilog="Example: erya finetune classify --model DIR --train train.tsv --dev dev.tsv --out DIR",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
     tasks.command("classify", help=HELP)(_classify)
     app.add_typer(tasks, name="finetune")

@@ -37,7 +37,12 @@ REPORT = "training.json"
 
 def register(app: typer.Typer) -> None:
     """Add `erya vocab`."""
-    vocab = typer.Typer(help="Vocabularies: train one on your text.", no_args_is_help=True)
+    vocab = typer.Typer(
+        help="Vocabularies: train one on your text.",
+        epilog="Example: erya vocab train documents --size 12000 --out tokenizer",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
     vocab.command("train", help=TRAIN_HELP)(_train)
     app.add_typer(vocab, name="vocab")
 
