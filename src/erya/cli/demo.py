@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from pathlib import Path
 
@@ -34,14 +36,17 @@ def _demo(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print the comparison as JSON lines."),
 ) -> None:
-    from erya.cli.main import run
     from erya.config import load_config
     from erya.demo.settings import DemoSettings
     from erya.demo.story import Stage, tell_story
 
     sizes = load_config(DemoSettings, None, settings or [])
     began = time.monotonic()
-    stage = Stage(out, run=run, tell=lambda text: messages.print(text, markup=False, style="bold"))
+    stage = Stage(
+        out,
+        run=_quietly if as_json else _run,
+        tell=lambda text: messages.print(text, markup=False, style="bold"),
+    )
     comparison = tell_story(stage, sizes)
     title = f"accuracy on {comparison.num_test:,} test reviews"
     print_table(title, comparison.rows(), as_json=as_json)
@@ -50,6 +55,22 @@ def _demo(
         return
     results.print(comparison.verdict, markup=False)
     _next(out, minutes=(time.monotonic() - began) / 60)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command of the story; Ctrl-C in it ends the story too."""
+    from erya.cli.main import run
+
+    status = run(arguments)
+    if status == 130:
+        raise typer.Exit(status)
+    return status
+
+
+def _quietly(arguments: list[str]) -> int:
+    """`_run`, its results among the messages: stdout is for the comparison alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return _run(arguments)
 
 
 def _next(out: Path, *, minutes: float) -> None:

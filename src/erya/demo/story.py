@@ -11,11 +11,12 @@ from pathlib import Path
 
 import yaml
 
+from erya.config import dump_yaml, load_config
 from erya.demo.baseline import tfidf_accuracy
 from erya.demo.comparison import Comparison
 from erya.demo.settings import DemoSettings
 from erya.demo.texts import DemoTexts, Review, load_texts
-from erya.errors import EryaError
+from erya.errors import ConfigError, EryaError, StorageError
 from erya.evaluate.run import evaluate
 from erya.files import atomic_write
 from erya.tasks.classify.predict import Predictor
@@ -60,8 +61,13 @@ def tell_story(stage: Stage, settings: DemoSettings) -> Comparison:
 
     Returns:
         How the pre-trained model compares; also in `comparison.md`.
+    Raises:
+        StorageError: `stage.out` holds something else than a demo.
+        ConfigError: it holds a demo of other sizes.
+        EryaError: a command failed.
     """
     out = stage.out
+    _claim(out, settings)
     texts = _prepare(stage, settings)
     _build_corpus(stage, settings)
     stage.tell("\n3. Pre-train: guess hidden words in raw text.")
@@ -88,6 +94,24 @@ def tell_story(stage: Stage, settings: DemoSettings) -> Comparison:
     for sentence in SENTENCES:
         stage.command("predict", out / "finetuned" / "model", sentence)
     return comparison
+
+
+def _claim(out: Path, settings: DemoSettings) -> None:
+    """Write down whose directory this is, so that nothing of another kind or size is built upon."""
+    path = out / "settings.yaml"
+    if path.exists():
+        if load_config(DemoSettings, path) != settings:
+            raise ConfigError(
+                "the demo in this directory has other sizes",
+                where=str(path),
+                hint="choose another --out, or remove the directory",
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StorageError(
+            "the directory exists and holds no demo", where=str(out), hint="choose another --out"
+        )
+    _write(path, dump_yaml(settings))
 
 
 def _prepare(stage: Stage, settings: DemoSettings) -> DemoTexts:
