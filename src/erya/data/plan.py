@@ -128,18 +128,27 @@ def fill(lengths: NDArray[np.integer], budget: int, *, name: str = "batch_tokens
     Raises:
         ConfigError: a sequence alone is larger than the budget.
     """
-    longest = int(lengths.max(initial=0))
-    if longest > budget:
-        raise ConfigError(
-            f"{name} is {budget}, but a sequence has {longest} tokens",
-            hint=f"set {name} to at least {longest}, or shorten the sequences",
-        )
+    require_fit(lengths, budget, name=name)
     ends = np.cumsum(lengths, dtype=np.int64)
     bounds = [0]
     while bounds[-1] < len(ends):
         filled = int(ends[bounds[-1] - 1]) if bounds[-1] else 0
         bounds.append(int(np.searchsorted(ends, filled + budget, side="right")))
     return np.array(bounds, dtype=np.int64)
+
+
+def require_fit(lengths: NDArray[np.integer], budget: int, *, name: str) -> None:
+    """Check that each sequence fits into `budget` tokens, which the error calls `name`.
+
+    Raises:
+        ConfigError: a sequence alone is larger than the budget.
+    """
+    longest = int(lengths.max(initial=0))
+    if longest > budget:
+        raise ConfigError(
+            f"{name} is {budget}, but a sequence has {longest} tokens",
+            hint=f"set {name} to at least {longest}, or shorten the sequences",
+        )
 
 
 class Plan:
@@ -159,6 +168,7 @@ class Plan:
     def __init__(self, lengths: NDArray[np.integer], *, batch_tokens: int, seed: int) -> None:
         if not len(lengths):
             raise ConfigError("there is no sequence to train on", hint="is the data empty?")
+        require_fit(lengths, batch_tokens, name="batch_tokens")
         self.lengths, self.batch_tokens, self.seed = lengths, batch_tokens, seed
         self._epochs: OrderedDict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = OrderedDict()
         self._lock = Lock()

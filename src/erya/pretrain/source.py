@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erya.data.batches import PackedBatch, bounds_of, positions_of
-from erya.data.plan import Plan, fill
+from erya.data.plan import Plan, fill, require_fit
 from erya.pretrain.masking import Masker
 from erya.pretrain.sequences import ShardSequences
 from erya.runtime import generator
@@ -27,7 +27,7 @@ class MaskedSource:
         micro_batch_tokens: most tokens computed at once; None is the whole global batch.
         seed: of the shuffles.
     Raises:
-        ConfigError: there is nothing to learn from, or a sequence is larger than a batch.
+        ConfigError: there is nothing to learn from, or a sequence is larger than a batch or a micro-batch.
     """
 
     def __init__(
@@ -41,6 +41,9 @@ class MaskedSource:
     ) -> None:
         self._sequences, self._masker, self._micro_batch_tokens = sequences, masker, micro_batch_tokens
         self._plan = Plan(sequences.lengths, batch_tokens=batch_tokens, seed=seed)
+        if micro_batch_tokens is not None:
+            # Now, not when the longest sequence comes, perhaps hours later.
+            require_fit(sequences.lengths, micro_batch_tokens, name="micro_batch_tokens")
 
     def num_batches(self, epoch: int) -> int:
         return self._plan.num_batches(epoch)

@@ -106,3 +106,13 @@ def test_no_training_text_is_an_error() -> None:
     nothing = ShardSequences([], max_length=32, cls_id=CLS, sep_id=SEP)
     with pytest.raises(ConfigError, match="no sequence"):
         MaskedSource(nothing, masker(), batch_tokens=200, micro_batch_tokens=None, seed=0)
+
+
+@pytest.mark.parametrize(("batch_tokens", "micro_batch_tokens"), [(31, None), (200, 31)])
+def test_a_batch_too_small_for_a_sequence_is_an_error_at_once(
+    batch_tokens: int, micro_batch_tokens: int | None
+) -> None:
+    with pytest.raises(ConfigError, match="batch_tokens is 31, but a sequence has 32"):
+        MaskedSource(
+            sequences(), masker(), batch_tokens=batch_tokens, micro_batch_tokens=micro_batch_tokens, seed=0
+        )
