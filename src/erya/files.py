@@ -48,19 +48,20 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = None) -> Iterator[Path]:
     """Fill a directory aside and rename it into place once it is whole and on the disk.
 
     Args:
         path: the final name.
         replace: whether an existing directory of that name may be replaced.
+        marker: a file that it must hold then, so that a slip of the pen replaces no other directory.
     Yields:
         The directory to fill.
     Raises:
         StorageError: `path` exists and may not be replaced, or the disk refuses; nothing half-written is
             left.
     """
-    _require_free(path, replace=replace)
+    _require_free(path, replace=replace, marker=marker)
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
         _sync_directory(aside)
-        _require_free(path, replace=replace)  # again: another run may have been quicker
+        _require_free(path, replace=replace, marker=marker)  # again: another run may have been quicker
         if path.exists():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             path.rename(old)
@@ -87,12 +88,21 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _require_free(path: Path, *, replace: bool) -> None:
-    """Refuse a directory with something in it that may not be replaced."""
-    if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise StorageError(
-            "the directory exists and is not empty", where=str(path), hint="choose another --out"
-        )
+def _require_free(path: Path, *, replace: bool, marker: str | None) -> None:
+    """Refuse what is no name, a file, and a directory with something in it that may not be replaced."""
+    if not path.name:
+        what = "a directory is to be made, and this is not a name for one"
+    elif path.exists() and not path.is_dir():
+        what = "this is a file, a directory is to be made"
+    elif not path.exists() or not any(path.iterdir()):
+        return
+    elif not replace:
+        what = "the directory exists and is not empty"
+    elif marker is not None and not (path / marker).is_file():
+        what = f"the directory has no {marker}: it holds something else and is not replaced"
+    else:
+        return
+    raise StorageError(what, where=str(path), hint="choose another --out")
 
 
 def _sweep(path: Path) -> None:

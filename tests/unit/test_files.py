@@ -2,6 +2,7 @@ import errno
 import gzip
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,27 @@ def test_a_directory_in_use_is_replaced_only_when_told(tmp_path):
         (aside / "new").write_text("x")
     assert [file.name for file in path.iterdir()] == ["new"]
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_only_a_directory_of_its_kind_is_replaced(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("years of work")
+    with (
+        pytest.raises(StorageError, match=r"has no made\.json"),
+        atomic_directory(other, replace=True, marker="made.json"),
+    ):
+        pass
+    assert (other / "thesis.txt").exists()
+    for _ in range(2):
+        with atomic_directory(tmp_path / "ours", replace=True, marker="made.json") as aside:
+            (aside / "made.json").touch()
+    with pytest.raises(StorageError, match="this is a file"), atomic_directory(other / "thesis.txt"):
+        pass
+    for replace in (False, True):
+        with pytest.raises(StorageError, match="not a name"), atomic_directory(Path(), replace=replace):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "ours"]
 
 
 def test_a_quicker_run_is_not_overwritten(tmp_path):

@@ -44,7 +44,7 @@ UserWords = Annotated[
     Path | None, typer.Option("--user-words", help="Your dictionary for word boundaries, a word a line.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first record that cannot be read.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Replace what is there under --out.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace --out if this command wrote it.")]
 Json = Annotated[bool, typer.Option("--json", help="The report as one JSON object on a line.")]
 TokenizerDirectory = Annotated[
     Path, typer.Option("--tokenizer", help="A tokenizer directory, from erya vocab train or Hugging Face.")

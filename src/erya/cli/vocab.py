@@ -54,7 +54,7 @@ def _train(
     min_frequency: int = typer.Option(2, min=1, help="A character or piece met less often gets no place."),
     cased: bool = typer.Option(False, "--cased", help="Keep upper and lower case apart."),
     field: str = typer.Option("text", help="Field of the text in JSON lines."),
-    replace: bool = typer.Option(False, "--replace", help="Replace OUT if it is there."),
+    replace: bool = typer.Option(False, "--replace", help="Replace OUT if erya vocab train wrote it."),
     as_json: bool = typer.Option(False, "--json", help="Print the counts as JSON."),
 ) -> None:
     from erya.cli.reading_progress import reading
@@ -64,7 +64,7 @@ def _train(
     from erya.tokenizer.train import train_vocabulary
     from erya.tokenizer.wordpiece import Tokenizer
 
-    with atomic_directory(out, replace=replace) as directory:
+    with atomic_directory(out, replace=replace, marker=REPORT) as directory:
         with reading("counting") as on_progress:
             source = open_texts(text, field=field, on_progress=on_progress)
             trained = train_vocabulary(

@@ -16,8 +16,8 @@ from erya.corpus.deduplicate import SeenFingerprints
 from erya.corpus.engine import map_in_order
 from erya.corpus.read import Block, RawFile, Unit, find_files, read_blocks
 from erya.corpus.report import DUPLICATE, CleanReport
-from erya.corpus.stages import NO_FIELD, NOT_JSON, CleanStage, Outcome, StageOptions
-from erya.data.documents import DocumentsWriter
+from erya.corpus.stages import CleanStage, Outcome, StageOptions
+from erya.data.documents import MANIFEST, DocumentsWriter
 from erya.errors import InputError, nearest_hint
 from erya.files import atomic_directory, atomic_write
 from erya.runtime import available_cores
@@ -50,7 +50,7 @@ def clean_corpus(
         unit: what one document of a text file is.
         workers: processes; None: as many as the machine has cores and the input is worth.
         strict: whether a record that cannot be read is an error instead of a count.
-        replace: whether `out` may be replaced.
+        replace: whether `out` may be replaced if it is a documents directory.
         on_progress: called with bytes of the files read so far and in all, as they lie on the disk, and
             bytes of text read so far.
     Returns:
@@ -65,7 +65,7 @@ def clean_corpus(
     total = sum(file.path.stat().st_size for file in files)
     workers = workers or max(1, min(available_cores(), total // _BYTES_WORTH_A_WORKER))
     report, seen = CleanReport(), SeenFingerprints()
-    with atomic_directory(out, replace=replace) as directory:
+    with atomic_directory(out, replace=replace, marker=MANIFEST) as directory:
         writer = DocumentsWriter(directory)
         try:
             # Closed by hand: an error's traceback would keep the workers waiting.
@@ -113,8 +113,7 @@ def _write(
 
 def _refuse(outcome: Outcome, options: StageOptions, *, strict: bool) -> None:
     """Stop at a field that no record has, and with `strict` at the first record that cannot be read."""
-    readable = outcome.records - outcome.dropped[NOT_JSON]
-    if outcome.first_line == 1 and readable and outcome.dropped[NO_FIELD] == readable:
+    if outcome.lacks_field:
         raise InputError(
             f"no record has text in the field {options.field!r}",
             where=outcome.path,

@@ -91,6 +91,12 @@ class Outcome:
     problems: list[Problem] = field(default_factory=list)
     fields: tuple[str, ...] = ()
 
+    @property
+    def lacks_field(self) -> bool:
+        """Whether this is the beginning of a file in which no record has text in the wanted field."""
+        readable = self.records - self.dropped[NOT_JSON]
+        return self.first_line == 1 and readable > 0 and self.dropped[NO_FIELD] == readable
+
     def note(self, line: int, reason: str) -> None:
         """Remember a problem if it is among the first of its kind."""
         if sum(problem.reason == reason for problem in self.problems) < _EXAMPLES:

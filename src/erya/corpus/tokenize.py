@@ -148,7 +148,7 @@ def tokenize_corpus(
         tokenizer: the directory of the tokenizer.
         out: the shards directory to make; it appears when it is whole.
         workers: processes; None: as many as the machine has cores and the text is worth.
-        replace: whether `out` may be replaced.
+        replace: whether `out` may be replaced if it is a shards directory.
         shard_tokens: a new shard begins when one has this many tokens.
         on_progress: called with the characters done, the characters in all, and the UTF-8 bytes done.
     Returns:
@@ -166,7 +166,7 @@ def tokenize_corpus(
     worth = total // _CHARACTERS_WORTH_A_WORKER
     workers = workers or max(1, min(available_cores(), len(groups), worth))
     totals = _Totals()
-    with atomic_directory(out, replace=replace) as directory:
+    with atomic_directory(out, replace=replace, marker=MANIFEST) as directory:
         writers = {
             split: ShardsWriter(directory, split, dtype_for(opened.vocab_size), shard_tokens=shard_tokens)
             for split in SPLITS

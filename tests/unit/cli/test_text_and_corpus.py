@@ -122,6 +122,8 @@ def test_corpus_clean(command, raw, tmp_path):
     assert len(list(read_documents(out, split="heldout"))) == report["heldout"] > 0
     status, _, err = command("corpus", "clean", raw, "--out", out)
     assert status == 2 and "exists" in err
+    status, _, err = command("corpus", "clean", raw, "--out", raw.parent, "--replace")
+    assert status == 2 and "is not replaced" in err and raw.exists()
     status, printed, err = command("corpus", "clean", raw, "--out", out, "--replace", "--heldout", "0")
     assert status == 0 and "documents kept" in printed and "no document was held out" in err
 

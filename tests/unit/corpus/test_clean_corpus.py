@@ -91,7 +91,10 @@ def test_an_existing_directory_is_not_overwritten(raw, tmp_path):
     (out / "precious").write_text("x")
     with pytest.raises(StorageError, match="exists"):
         clean_corpus([raw], out, OPTIONS)
+    with pytest.raises(StorageError, match="something else"):
+        clean_corpus([raw], out, OPTIONS, replace=True)
     assert (out / "precious").read_text() == "x"
+    (out / "documents.json").touch()
     clean_corpus([raw], out, OPTIONS, replace=True)
     assert not (out / "precious").exists() and read_manifest(out).num_documents() == 80
 
