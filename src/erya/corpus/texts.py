@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from erya.corpus.read import Block, find_files, read_blocks
-from erya.corpus.stages import NO_FIELD, CleanStage, Outcome, StageOptions
+from erya.corpus.stages import DAMAGED, CleanStage, Outcome, StageOptions
 from erya.data.documents import MANIFEST, Split, read_row_group, row_groups
 from erya.errors import InputError, nearest_hint
 
@@ -25,7 +26,7 @@ class TextSource(Protocol):
 
     @property
     def problems(self) -> Sequence[str]:
-        """The first lines that could not be read, as `file, line N: reason`."""
+        """The first lines that could not be read, as `file, line N: reason`; of raw files also counts."""
 
     def train(self) -> Iterator[str]:
         """The training texts in order."""
@@ -91,13 +92,19 @@ class RawTexts:
     """Raw files, cleaned as `erya corpus clean` cleans them, but with repeats left in."""
 
     def __init__(self, paths: Sequence[Path], *, field: str, on_progress: OnProgress) -> None:
-        self.problems: list[str] = []
+        self._examples: list[str] = []
+        self._counts: Counter[str] = Counter()
         self._files = find_files(paths)
         self._field, self._on_progress = field, on_progress
         options = StageOptions(field=field, heldout=HELD_OUT_SHARE, min_characters=1)
         self._stage = CleanStage(options)
         self._kept: list[str] = []
         self._kept_characters = 0
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """The first lines that could not be read, and how many there were of each kind."""
+        return [*self._examples, *(f"{reason}: {count:,} in all" for reason, count in self._counts.items())]
 
     def train(self) -> Iterator[str]:
         """All texts but the few that are held out."""
@@ -128,11 +135,12 @@ class RawTexts:
 
     def _note(self, outcome: Outcome) -> None:
         """Keep the first problems; stop at a field that no record has."""
-        if outcome.first_line == 1 and outcome.records and outcome.dropped[NO_FIELD] == outcome.records:
+        if outcome.lacks_field:
             raise InputError(
                 f"no record has text in the field {self._field!r}",
                 where=outcome.path,
                 hint="choose another --field; " + nearest_hint(self._field, outcome.fields),
             )
         found = [f"{outcome.path}, line {problem.line}: {problem.reason}" for problem in outcome.problems]
-        self.problems += found[: _MAX_PROBLEMS - len(self.problems)]
+        self._examples += found[: _MAX_PROBLEMS - len(self._examples)]
+        self._counts += outcome.dropped + Counter({DAMAGED: outcome.damaged})
