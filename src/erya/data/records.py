@@ -178,6 +178,8 @@ def _read_json(path: str, lines: Iterator[tuple[int, str]], columns: Mapping[str
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(f"not JSON: {error.msg}", where=f"{where}, column {error.colno}") from None
+        except (ValueError, RecursionError):
+            raise InputError("not JSON: a number is too long or lists lie too deep", where=where) from None
         if not isinstance(row, dict):
             raise InputError(
                 "not a JSON object", where=where, hint='one object a line: {"text": ..., "label": ...}'

@@ -97,6 +97,8 @@ def test_wrong_column_lists_those_there_and_the_nearest(tmp_path):
         ("a.tsv", "label\ttext_a\tlabel\n1\t好\t2\n", ["'label'", "2 times"]),
         ("a.jsonl", '{"text_a": "好", "label": "1"}\n{"text_a": \n', ["line 2", "not JSON"]),
         ("a.jsonl", "[1]\n", ["line 1", "not a JSON object"]),
+        ("a.jsonl", "9" * 5000 + "\n", ["line 1", "too long"]),
+        ("a.jsonl", "[" * 100_000 + "\n", ["line 1", "too deep"]),
         ("a.jsonl", '{"text_a": null, "label": 1}\n', ["line 1, field 'text_a'", "null"]),
         ("a.jsonl", '{"text_a": "好", "label": 0.5}\n', ["field 'label'", "0.5"]),
         ("a.tsv", "", ["empty"]),
