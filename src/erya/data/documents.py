@@ -36,7 +36,7 @@ SPLITS: tuple[Split, ...] = ("train", "heldout")
 MANIFEST = "documents.json"
 ROW_GROUP_CHARACTERS = 2_000_000
 PART_CHARACTERS = 64_000_000
-DICTIONARY = ["source", "split"]
+_DICTIONARY = ["source", "split"]
 
 SCHEMA = pa.schema(
     [
@@ -270,9 +270,7 @@ class _PartWriter:
     def _flush(self) -> None:
         if self._file is None:
             path = self._directory / self._name()
-            self._file = pq.ParquetWriter(
-                path, SCHEMA, compression="zstd", use_dictionary=["source", "split"]
-            )
+            self._file = pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=_DICTIONARY)
         table = pa.Table.from_batches(self._waiting, schema=SCHEMA)
         self._file.write_table(table, row_group_size=table.num_rows)
         self._documents.append(table.num_rows)

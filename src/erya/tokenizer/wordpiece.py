@@ -149,14 +149,14 @@ class Tokenizer:
         """
         if not literals:
             return self._lookup(texts)
-        careful = [place for place, text in enumerate(texts) if self._has_late and self._has_late_token(text)]
+        careful = {place for place, text in enumerate(texts) if self._has_late and self._has_late_token(text)}
         found = None
         if any(map(self._raw_added.occurs_in, texts)):
             found = [list(self._raw_added.find(text)) for text in texts]
         if not careful:
             return self._lookup(texts, found)
         flats = [
-            self._careful_pieces(text) if place in set(careful) else self.flat_pieces([text])
+            self._careful_pieces(text) if place in careful else self.flat_pieces([text])
             for place, text in enumerate(texts)
         ]
         return _join(flats)
