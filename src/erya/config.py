@@ -13,9 +13,9 @@ from erya.errors import ConfigError, nearest_hint
 
 
 class StrictModel(BaseModel):
-    """Base of every configuration: unknown keys are errors, values are frozen."""
+    """Base of every configuration: unknown keys are errors, numbers finite, values frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -63,11 +63,25 @@ def dump_yaml(config: BaseModel) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error; the standard loader takes the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError("no such recipe", where=str(path))
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"not a YAML file: {error}", where=str(path)) from None
     except OSError as error:
@@ -85,7 +99,9 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"an override is key.sub=value, not {override!r}", where="the command line")
     *parents, leaf = key.split(".")
     for parent in parents:
-        inner = data.setdefault(parent, {})
+        if data.get(parent) is None:
+            data[parent] = {}
+        inner = data[parent]
         if not isinstance(inner, dict):
             raise ConfigError(f"{parent!r} in {key!r} has no keys of its own", where="the command line")
         data = inner

@@ -38,6 +38,7 @@ def test_a_dump_reads_back(tmp_path):
         (["train.steps"], "key.sub=value"),
         (["name.first=x"], "name"),
         (["train.steps=[1"], "not YAML"),
+        (["train.learning_rate=.inf"], "learning_rate.*finite"),
     ],
 )
 def test_mistakes_name_the_key(overrides, message):
@@ -56,3 +57,16 @@ def test_a_file_that_is_no_mapping(tmp_path, text):
 def test_a_missing_recipe(tmp_path):
     with pytest.raises(ConfigError, match="no such recipe"):
         load_config(Outer, tmp_path / "none.yaml")
+
+
+def test_a_key_that_stands_twice_is_named(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("train:\n  steps: 5\n  learning_rate: 1\n  steps: 6\n")
+    with pytest.raises(ConfigError, match=r"'steps' stands there twice(.|\n)*line 4"):
+        load_config(Outer, path)
+
+
+def test_a_part_that_is_off_may_be_filled_key_by_key(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("train: null\n")
+    assert load_config(Outer, path, ["train.steps=7"]).train == Inner(steps=7)
