@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from erya.config import StrictModel
 from erya.models.config import EncoderConfig
-from erya.train.recipe import TrainRecipe
+from erya.train.recipe import Monitor, TrainRecipe
 
 
 class ModelRecipe(EncoderConfig):
@@ -60,6 +60,23 @@ class EvaluationRecipe(StrictModel):
     prob: float = Field(default=0.15, gt=0, le=1)
 
 
+class PretrainMonitor(Monitor):
+    """Which number on held-out text decides about early stopping and about the best checkpoint."""
+
+    key: Literal["eval_loss", "eval_masked_accuracy"] = "eval_loss"
+
+    @model_validator(mode="after")
+    def _mode_fits_the_key(self) -> Self:
+        self.require_mode("min" if self.key == "eval_loss" else "max")
+        return self
+
+
+class PretrainTraining(TrainRecipe):
+    """`TrainRecipe`, monitoring what pre-training evaluates."""
+
+    monitor: PretrainMonitor | None = None
+
+
 class PretrainRecipe(StrictModel):
     """Masked language modelling.
 
@@ -77,7 +94,7 @@ class PretrainRecipe(StrictModel):
     init_from: str | None = None
     masking: MaskingRecipe = MaskingRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
-    train: TrainRecipe
+    train: PretrainTraining
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -45,6 +45,15 @@ class Monitor(StrictModel):
     patience: int | None = Field(default=None, ge=1)
     min_delta: float = Field(default=0.0, ge=0)
 
+    def require_mode(self, mode: Literal["min", "max"]) -> None:
+        """Check that the monitor looks for the better end of its number, which is its `mode`imum.
+
+        Raises:
+            ValueError: it would keep the worst.
+        """
+        if self.mode != mode:
+            raise ValueError(f"{self.key} is best at its {mode}imum: set train.monitor.mode={mode}")
+
     def is_better(self, value: float, best: float) -> bool:
         """Whether `value` beats `best` by more than `min_delta`; NaN beats nothing, anything beats NaN."""
         if best != best:

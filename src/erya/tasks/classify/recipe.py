@@ -19,9 +19,7 @@ class ClassifyMonitor(Monitor):
 
     @model_validator(mode="after")
     def _mode_fits_the_key(self) -> Self:
-        wanted = "min" if self.key == "eval_loss" else "max"
-        if self.mode != wanted:
-            raise ValueError(f"{self.key} is best at its {wanted}imum: set train.monitor.mode={wanted}")
+        self.require_mode("min" if self.key == "eval_loss" else "max")
         return self
 
 
