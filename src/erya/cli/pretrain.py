@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 HELP = """Pre-train a Chinese encoder by masked language modelling.
 
-The recipe is a YAML file that says everything; recipes/pretrain/ has tiny, small and base, with a comment on
-every key. KEY=VALUE overrides one. The text comes as shards, which `erya corpus` makes.
+The recipe is a YAML file that says everything; recipes/pretrain/ has tiny (with the most comments), small and
+base. KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` makes.
 
 \b
 Example:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from erya.config import dump_yaml, load_config, validate
+from erya.config import dump_yaml, load_config
 from erya.errors import ConfigError
 from erya.tasks.classify.recipe import ClassifyRecipe
 
@@ -38,6 +39,9 @@ def test_it_survives_being_written_down(tmp_path):
     assert recipe.columns == {"text": "text", "pair": "text_b", "label": "label"}
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.name)
-def test_the_recipes_we_ship_are_valid(path):
-    assert validate(ClassifyRecipe, load_config(ClassifyRecipe, path).model_dump(), where="").model
+def test_the_recipe_we_ship_names_every_key_with_its_default():
+    written = yaml.safe_load((RECIPES / "classify.yaml").read_text(encoding="utf-8"))
+    shipped = load_config(ClassifyRecipe, RECIPES / "classify.yaml")
+    files = [f"{key}={written[key]}" for key in ("model", "train_file", "dev_file")]
+    assert shipped == load_config(ClassifyRecipe, None, files)
+    assert written == shipped.model_dump(mode="json")
