@@ -116,6 +116,7 @@ def words(
     Example: echo 我来到北京清华大学 | erya text words --tags
     """
     from erya.text.stopwords import STOPWORDS, is_content, read_stopwords
+    from erya.text.stopwords import remove_stopwords as without_stopwords
     from erya.text.words import Segmenter, read_user_words
 
     segmenter = Segmenter(read_user_words(user_words) if user_words else ())
@@ -124,7 +125,7 @@ def words(
     for line in read_lines(file):
         found = [word for word in segmenter.words(line) if not line[word.start : word.end].isspace()]
         if removing:
-            found = [word for word in found if is_content(line[word.start : word.end], unwanted)]
+            found = without_stopwords(line, found, is_kept=lambda token: is_content(token, unwanted))
         if as_json:
             items = [
                 {"word": line[word.start : word.end], "span": [word.start, word.end], "tag": word.tag}

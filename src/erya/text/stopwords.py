@@ -33,14 +33,14 @@ STOPWORDS: frozenset[str] = frozenset(
 
 
 def read_stopwords(path: Path) -> frozenset[str]:
-    """Read a list of stop words, one a line.
+    """Read a list of stop words, one a line; letter case makes no difference.
 
     Raises:
         InputError: the file is missing, empty or not UTF-8.
     """
     try:
         words = frozenset(
-            line.strip() for line in require_file(path).read_text(encoding="utf-8-sig").splitlines()
+            line.strip().lower() for line in require_file(path).read_text(encoding="utf-8-sig").splitlines()
         )
     except UnicodeDecodeError:
         raise InputError("the list of stop words is not UTF-8", where=str(path)) from None
@@ -50,7 +50,7 @@ def read_stopwords(path: Path) -> frozenset[str]:
 
 
 def is_content(token: str, stopwords: Collection[str] = STOPWORDS) -> bool:
-    """Whether a word says something: no stop word, white space or bare punctuation."""
+    """Whether a word says something: no stop word (these in lower case), white space or punctuation."""
     return token.lower() not in stopwords and any(character.isalnum() for character in token)
 
 

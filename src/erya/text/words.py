@@ -163,6 +163,8 @@ def read_user_words(path: Path) -> list[UserWord]:
 def _user_word(line: str, where: str) -> UserWord:
     word, *rest = [field.strip() for field in (line.split("\t") if "\t" in line else line.split())]
     match rest:
+        case _ if not word:
+            pass
         case []:
             return UserWord(word)
         case [frequency] if frequency.isdecimal():

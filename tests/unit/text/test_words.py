@@ -84,6 +84,10 @@ def test_user_dictionary_file(tmp_path):
     with pytest.raises(InputError, match="not a word") as caught:
         read_user_words(path)
     assert caught.value.where == f"{path}, line 3"
+    path.write_text("三体\n\tnz\n", encoding="utf-8")
+    with pytest.raises(InputError, match="not a word") as caught:
+        read_user_words(path)
+    assert caught.value.where == f"{path}, line 2"
     path.write_text("云计算 5 n\n三体\n石墨烯 nz\nC++ 语言\t9\tnz\niPhone 15\tnz\n", encoding="utf-8")
     assert read_user_words(path) == [
         UserWord("云计算", 5, "n"),
@@ -112,7 +116,7 @@ def test_stopwords(tmp_path):
     kept = remove_stopwords(text, words)
     assert [text[word.start : word.end] for word in kept] == ["研究", "好", "OK"]
     path = tmp_path / "stop.txt"
-    path.write_text("研究\nok\n", encoding="utf-8")
+    path.write_text("研究\nOk\n", encoding="utf-8")
     own = read_stopwords(path)
     assert not is_content("OK", own) and is_content("的", own) and not is_content("，", own)
     assert 100 < len(STOPWORDS) < 200
