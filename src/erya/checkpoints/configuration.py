@@ -7,7 +7,8 @@ from typing import Any
 
 from erya.checkpoints.huggingface import CONFIG_FILE, ForeignConfig, parse_config
 from erya.checkpoints.info import ModelInfo, read_info, read_json
-from erya.errors import CheckpointError
+from erya.config import validate
+from erya.errors import CheckpointError, ConfigError
 
 
 def read_configuration(directory: Path) -> tuple[dict[str, Any], ForeignConfig, ModelInfo]:
@@ -23,7 +24,7 @@ def read_configuration(directory: Path) -> tuple[dict[str, Any], ForeignConfig, 
     foreign = parse_config(data, where=str(directory / CONFIG_FILE))
     info = read_info(directory)
     if info is None:
-        return data, foreign, _infer_info(foreign)
+        return data, foreign, _infer_info(foreign, where=str(directory / CONFIG_FILE))
     _require_agreement(info, foreign, directory)
     return data, foreign, info
 
@@ -48,13 +49,17 @@ def _read_config_file(directory: Path) -> dict[str, Any]:
     return read_json(directory / CONFIG_FILE)
 
 
-def _infer_info(foreign: ForeignConfig) -> ModelInfo:
-    return ModelInfo(
-        task=foreign.task,
-        labels=foreign.labels,
-        max_length=foreign.encoder.max_positions,
-        classifier_dropout_prob=foreign.classifier_dropout_prob,
-    )
+def _infer_info(foreign: ForeignConfig, *, where: str) -> ModelInfo:
+    inferred = {
+        "task": foreign.task,
+        "labels": foreign.labels,
+        "max_length": foreign.encoder.max_positions,
+        "classifier_dropout_prob": foreign.classifier_dropout_prob,
+    }
+    try:
+        return validate(ModelInfo, inferred, where=where)
+    except ConfigError as error:
+        raise CheckpointError(error.what, where=error.where, hint=error.hint) from None
 
 
 def _require_agreement(info: ModelInfo, foreign: ForeignConfig, directory: Path) -> None:

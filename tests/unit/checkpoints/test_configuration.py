@@ -136,6 +136,12 @@ def test_a_bert_labelled_roberta_is_known_by_its_tensors(tmp_path: Path) -> None
     assert check_family({"model_type": "bert"}, ["bert.pooler.dense.bias"], tmp_path) == ()
 
 
+def test_a_classifier_dropout_that_drops_everything_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "config.json", odd(classifier_dropout=1.0))
+    with pytest.raises(CheckpointError, match=r"classifier_dropout_prob.*got 1\.0"):
+        read_configuration(tmp_path)
+
+
 def test_both_files_must_tell_one_story(tmp_path: Path) -> None:
     write_json(tmp_path / "config.json", EVERYTHING_ODD)
     inferred = read_configuration(tmp_path)[2]

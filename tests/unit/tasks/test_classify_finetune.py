@@ -177,6 +177,21 @@ def test_long_texts_are_an_error_or_counted(classify_recipe, tmp_path):
     assert info["provenance"]["train_texts"]["truncated_share"] == 0.5
 
 
+def test_pairs_need_two_kinds_of_segment(classify_recipe, tiny_base, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_base, other)
+    config = json.loads((other / "config.json").read_text()) | {"type_vocab_size": 1}
+    (other / "config.json").write_text(json.dumps(config))
+    train = written(
+        tmp_path / "t.tsv", ["差评\t很吵\t差", "好评\t很好\t好"], header="label\ttext_a\ttext_b\n"
+    )
+    recipe = classify_recipe(
+        model=str(other), random_init=True, train_file=train, dev_file=train, pair="text_b"
+    )
+    with pytest.raises(InputError, match=r"no pairs(.|\n)*line 2"):
+        tuned(recipe, tmp_path / "run")
+
+
 def test_max_length_beyond_the_model(classify_recipe, tmp_path):
     with pytest.raises(ConfigError, match="3 to 24"):
         tuned(classify_recipe(max_length=25), tmp_path / "run")
