@@ -14,6 +14,8 @@ from erya.nn.feedforward import ACTIVATIONS
 from erya.nn.losses import LossTerm, summed_cross_entropy
 from erya.nn.packing import PackedTensors
 
+LOSS_NAME = "masked_lm"
+
 
 class MaskedLanguageHead(nn.Module):
     """Dense layer, activation, norm, and a product with the token embeddings.
@@ -55,11 +57,11 @@ class MaskedLanguageModel(nn.Module):
     def loss(self, batch: PackedTensors) -> LossTerm:
         """The loss of a batch whose targets hold `masked_positions` and `masked_labels`, int64 (M,)."""
         labels = batch.targets["masked_labels"]
-        return LossTerm("masked_lm", summed_cross_entropy(self(batch), labels), len(labels))
+        return LossTerm(LOSS_NAME, summed_cross_entropy(self(batch), labels), len(labels))
 
     def score(self, batch: PackedTensors) -> tuple[LossTerm, int]:
         """The loss of a batch and how many of its predictions are right."""
         labels = batch.targets["masked_labels"]
         logits = self(batch)
         correct = int((logits.argmax(dim=-1) == labels).sum())
-        return LossTerm("masked_lm", summed_cross_entropy(logits, labels), len(labels)), correct
+        return LossTerm(LOSS_NAME, summed_cross_entropy(logits, labels), len(labels)), correct

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from erya.data.batches import PackedBatch
-from erya.models.masked_lm import MaskedLanguageModel
+from erya.models.masked_lm import LOSS_NAME, MaskedLanguageModel
 from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
-
-LOSS_NAME = "masked_lm"
 
 
 class MaskedLanguageObjective:

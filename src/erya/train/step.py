@@ -54,7 +54,9 @@ def take_step(
         seed: of dropout.
     """
     torch.manual_seed(seed)
-    counts = sum((Counter(dict(trainable.counts(batch))) for batch in micro_batches), Counter[str]())
+    counts = Counter[str]()
+    for batch in micro_batches:
+        counts.update(trainable.counts(batch))
     optimiser.zero_grad(set_to_none=True)
     loss = torch.zeros(())
     for batch in micro_batches:
@@ -72,6 +74,8 @@ def take_step(
 
 def _share_of_loss(terms: Sequence[LossTerm], counts: Mapping[str, int]) -> Tensor:
     """What one micro-batch adds to the loss of the step, 0-dimensional."""
+    unknown = {term.name for term in terms} - counts.keys()
+    assert not unknown, f"loss terms that were not counted: {unknown}"
     shares = [term.total.float() * (term.weight / max(counts[term.name], 1)) for term in terms]
     return torch.stack(shares).sum()
 

@@ -72,3 +72,10 @@ def test_norms_and_biases_do_not_decay() -> None:
     decaying, steady = build_optimiser(module, toy_recipe(weight_decay=0.1).train).param_groups
     assert {id(p) for p in decaying["params"]} == {id(module.words.weight), id(module.classifier.weight)}
     assert (decaying["weight_decay"], steady["weight_decay"]) == (0.1, 0.0)
+
+
+def test_a_term_under_another_name_than_its_count_is_our_bug() -> None:
+    trainable = ToyTrainable()
+    trainable.counts = lambda batch: {"labels": batch.num_sequences}  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="label"):
+        step(trainable, batches(None))

@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from erya.nn.losses import LossTerm
 
+LOSS_NAME = "classify"
+
 
 def classification_loss(
     logits: Tensor, labels: Tensor, *, class_weights: Tensor | None = None, focal_gamma: float = 0.0
@@ -36,7 +38,7 @@ def classification_loss(
         losses = losses * doubt.pow(focal_gamma)
     if class_weights is not None:
         losses = losses * class_weights[labels]
-    return LossTerm("classify", losses.sum(), len(labels))
+    return LossTerm(LOSS_NAME, losses.sum(), len(labels))
 
 
 def balanced_weights(labels: Sequence[str], truths: Sequence[str]) -> Tensor:

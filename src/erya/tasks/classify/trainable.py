@@ -15,7 +15,7 @@ from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
 from erya.tasks.batches import split
 from erya.tasks.classify.head import SequenceClassifier
-from erya.tasks.classify.loss import classification_loss
+from erya.tasks.classify.loss import LOSS_NAME, classification_loss
 
 
 class ClassifyTrainable:
@@ -35,7 +35,7 @@ class ClassifyTrainable:
 
     def counts(self, batch: PackedBatch) -> Mapping[str, int]:
         """One target a sequence."""
-        return {"classify": batch.num_sequences}
+        return {LOSS_NAME: batch.num_sequences}
 
     def losses(self, batch: PackedBatch) -> Sequence[LossTerm]:
         """The loss of a batch with target `labels`, int64, shape (S,)."""
