@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Literal
 
@@ -16,6 +17,8 @@ Unit = Literal["line", "paragraph", "file"]
 
 BLOCK_BYTES = 1 << 20
 MAX_DOCUMENT_BYTES = 64 << 20
+# So many lines in ASCII are looked through for one that tells the encoding.
+_MAX_ASCII_LINES = 100_000
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _RAW_SUFFIXES = (*_JSON_SUFFIXES, ".txt")
 
@@ -106,6 +109,7 @@ def _expand(path: Path) -> list[Path]:
 def _look_at(path: Path, unit: Unit) -> RawFile:
     with open_measured(path) as (stream, _):
         sample = stream.read(SAMPLE_BYTES)
+        later = _first_beyond_ascii(stream) if sample.isascii() and b"\0" not in sample else b""
     if not sample.strip():
         raise InputError("the file is empty", where=str(path), hint="leave it out")
     is_json = _plain_name(path).endswith(_JSON_SUFFIXES)
@@ -115,7 +119,18 @@ def _look_at(path: Path, unit: Unit) -> RawFile:
             where=str(path),
             hint="rewrite it, for example: jq -c '.[]' FILE > FILE.jsonl",
         )
-    return RawFile(path, "line" if is_json else unit, is_json, detect_encoding(sample, name=str(path)))
+    encoding = detect_encoding(sample, name=str(path))
+    if later:
+        encoding = detect_encoding(later, name=str(path))
+    return RawFile(path, "line" if is_json else unit, is_json, encoding)
+
+
+def _first_beyond_ascii(stream: IO[bytes]) -> bytes:
+    """A sample from the first line that says something of the encoding; empty if none of the next does."""
+    for line in islice(stream, _MAX_ASCII_LINES):
+        if not line.isascii():
+            return line + stream.read(SAMPLE_BYTES)
+    return b""
 
 
 def _plain_name(path: Path) -> str:

@@ -122,3 +122,13 @@ def test_a_document_may_not_be_endless(tmp_path, monkeypatch):
     path.write_text("我们" * 1000, encoding="utf-8")
     with pytest.raises(InputError, match="larger than"):
         blocks(path)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "big5"])
+def test_what_begins_in_ascii_is_read_by_its_first_line_that_does_not(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    text = "plain\n" * 20_000 + "我們的國家很大\n" * 50
+    path.write_bytes(text.encode(encoding))
+    found = blocks(path)
+    assert {block.encoding for block in found} == {encoding if encoding != "big5" else "big5hkscs"}
+    assert b"".join(block.data for block in found).decode(encoding) == text
