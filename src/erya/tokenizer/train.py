@@ -109,16 +109,16 @@ def train_vocabulary(
         ConfigError: `size` does not hold the tokens every vocabulary has.
         InputError: there is no text.
     """
+    fixed, single = _fixed_tokens(unused, lowercase=lowercase)
+    room = size - len(fixed)
+    if room < 1:
+        raise ConfigError(f"a vocabulary of {size} is too small: {len(fixed)} tokens are always in it")
     counts = TextCounts()
     for text in texts:
         counts.add(text)
     counts.flush()
     if not counts.codes.any():
         raise InputError("there is no text to train on")
-    fixed, single = _fixed_tokens(unused, lowercase=lowercase)
-    room = size - len(fixed)
-    if room < 1:
-        raise ConfigError(f"a vocabulary of {size} is too small: {len(fixed)} tokens are always in it")
 
     folded = _folded_counts(counts.codes, lowercase=lowercase)
     runs = _folded_runs(counts.runs, lowercase=lowercase)
