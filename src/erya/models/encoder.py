@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from erya.models.config import EncoderConfig
 from erya.models.outputs import EncoderOutput
@@ -52,17 +53,22 @@ class Encoder(nn.Module):
             batch: the packed sequences.
             keep_all_hidden: whether to return every block's states too.
         """
-        layout = layout_of(batch)
+        device = batch.ids.device.type
+        half = torch.is_autocast_enabled(device)
+        layout = layout_of(batch, round_shapes=half and device == "cpu")
         hidden = self.embeddings(batch)
-        if torch.is_autocast_enabled(hidden.device.type):
+        num_tokens = len(hidden)
+        if half:
             # From here on all states are in autocast's format: mixed sums would be cast at every block.
-            hidden = hidden.to(torch.get_autocast_dtype(hidden.device.type))
+            hidden = hidden.to(torch.get_autocast_dtype(device))
+        hidden = functional.pad(hidden, (0, 0, 0, layout.num_rows - num_tokens))
         states = [hidden]
         for block in self.blocks:
             hidden = block(hidden, layout)
             if keep_all_hidden:
                 states.append(hidden)
-        return EncoderOutput(hidden, tuple(states) if keep_all_hidden else None)
+        all_hidden = tuple(state[:num_tokens] for state in states) if keep_all_hidden else None
+        return EncoderOutput(hidden[:num_tokens], all_hidden)
 
     def pool(self, output: EncoderOutput, batch: PackedTensors) -> Tensor:
         """One vector a sequence, shape (S, H).

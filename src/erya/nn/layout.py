@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from erya.nn.packing import PackedTensors
+from erya.nn.shapes import rounded_up
 
 # A group is closed when the next sequence would leave more of its rectangle row empty than this. Attention
 # is a small part of the work at these lengths, so a little waste costs less than another group's calls.
@@ -48,34 +49,52 @@ class Layout:
 
     Attributes:
         groups: the rectangles; together they hold every token once.
-        places: cell of each packed row in the rectangles laid end to end, int64, shape (N,); None when that
+        places: cell of each row in the rectangles laid end to end, int64, shape (num_rows,); None when that
             is the packed order already.
+        num_rows: rows that blocks compute: N, or more with rounded shapes; rows from N on are idle.
         bounds: sequence bounds, int32, shape (S + 1,).
         max_length: tokens of the longest sequence.
     """
 
     groups: tuple[Group, ...]
     places: Tensor | None
+    num_rows: int
     bounds: Tensor
     max_length: int
 
 
-def layout_of(batch: PackedTensors) -> Layout:
-    """Group the sequences of `batch` by length."""
-    lengths, device = batch.lengths, batch.ids.device
-    if len(set(lengths)) == 1:
+def layout_of(batch: PackedTensors, *, round_shapes: bool = False) -> Layout:
+    """Group the sequences of `batch` by length.
+
+    Args:
+        batch: the packed sequences.
+        round_shapes: whether to round the number of rows and the lengths of rectangles up, so that batches
+            share shapes; see `erya.nn.shapes`.
+    """
+    lengths, device, num_tokens = batch.lengths, batch.ids.device, sum(batch.lengths)
+    num_rows = rounded_up(num_tokens, steps_per_octave=16) if round_shapes else num_tokens
+    is_rectangle = len(set(lengths)) == 1 and num_rows == num_tokens
+    if is_rectangle and _length_of(lengths, round_shapes=round_shapes) == lengths[0]:
         groups = (Group(len(lengths), lengths[0], None, None, None),)
-        return Layout(groups, None, batch.bounds, batch.max_length)
+        return Layout(groups, None, num_rows, batch.bounds, batch.max_length)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    places = np.empty(sum(lengths), dtype=np.int64)
+    places = np.zeros(num_rows, dtype=np.int64)  # idle rows repeat the first cell
     built, cells = [], 0
     for members in _similar(lengths):
-        group, rows = _rectangle(starts[members], np.asarray(lengths)[members], device)
+        own = np.asarray(lengths)[members]
+        length = _length_of(own, round_shapes=round_shapes)
+        group, rows = _rectangle(starts[members], own, length, device)
         real = slice(None) if group.padding is None else ~group.padding.view(-1).cpu().numpy()
         places[rows[real]] = cells + np.arange(len(rows))[real]
         cells += len(rows)
         built.append(group)
-    return Layout(tuple(built), torch.from_numpy(places).to(device), batch.bounds, batch.max_length)
+    return Layout(tuple(built), torch.from_numpy(places).to(device), num_rows, batch.bounds, batch.max_length)
+
+
+def _length_of(lengths: Sequence[int] | np.ndarray, *, round_shapes: bool) -> int:
+    """How long a rectangle for sequences of these lengths is."""
+    longest = int(max(lengths))
+    return rounded_up(longest, steps_per_octave=8) if round_shapes else longest
 
 
 def _similar(lengths: Sequence[int]) -> list[list[int]]:
@@ -90,9 +109,10 @@ def _similar(lengths: Sequence[int]) -> list[list[int]]:
     return groups
 
 
-def _rectangle(starts: np.ndarray, lengths: np.ndarray, device: torch.device) -> tuple[Group, np.ndarray]:
+def _rectangle(
+    starts: np.ndarray, lengths: np.ndarray, length: int, device: torch.device
+) -> tuple[Group, np.ndarray]:
     """The rectangle of some sequences, and its rows as a numpy array."""
-    length = int(lengths.max())
     columns = np.arange(length)
     rows = (starts[:, None] + np.minimum(columns, lengths[:, None] - 1)).reshape(-1)
     rows_tensor = torch.from_numpy(rows).to(device)

@@ -58,7 +58,7 @@ def test_no_token_sees_another_sequence(encoder, packed_of):
 def test_all_hidden_holds_the_embeddings_and_every_block(encoder, packed_of):
     output = encoder(packed_of(3, 4), keep_all_hidden=True)
     assert len(output.all_hidden) == 1 + CONFIG.num_layers
-    assert output.all_hidden[-1] is output.hidden
+    assert torch.equal(output.all_hidden[-1], output.hidden)
     assert encoder(packed_of(3, 4)).all_hidden is None
 
 
@@ -66,6 +66,25 @@ def test_autocast_keeps_all_states_in_one_format(encoder, packed_of):
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         output = encoder(packed_of(3, 4), keep_all_hidden=True)
     assert {state.dtype for state in output.all_hidden} == {torch.bfloat16}
+
+
+def test_idle_rows_change_nothing(encoder, packed_of):
+    batch = packed_of(33, 20, 20, 7, 1)
+    single = alone(batch, 0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden = encoder(batch).hidden
+        expected = encoder(single).hidden
+    assert len(hidden) == 81
+    assert (hidden[:33] - expected).abs().max() < 0.05 * expected.abs().max()
+    encoder.zero_grad()
+    weights = torch.randn(81, CONFIG.hidden_size, generator=torch.Generator().manual_seed(1))
+    (hidden * weights).sum().backward()
+    exact = encoder(batch).hidden
+    rounded = encoder.blocks[0].feedforward.up.weight.grad.clone()
+    encoder.zero_grad()
+    (exact * weights).sum().backward()
+    full = encoder.blocks[0].feedforward.up.weight.grad
+    assert (rounded - full).norm() < 0.1 * full.norm()
 
 
 def test_padded_refuses_an_empty_row(encoder):
