@@ -69,6 +69,7 @@ def test_autocast_keeps_all_states_in_one_format(encoder, packed_of):
 
 
 def test_idle_rows_change_nothing(encoder, packed_of):
+    initialise(encoder, initializer_range=0.1, generator=torch.Generator().manual_seed(0))
     batch = packed_of(33, 20, 20, 7, 1)
     single = alone(batch, 0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
