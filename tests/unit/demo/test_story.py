@@ -58,3 +58,11 @@ def test_a_directory_of_something_else_is_left_alone(
     assert erya(["demo", "--out", str(tmp_path)]) == 2
     assert "holds no demo" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_a_width_that_its_heads_do_not_divide_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert erya(["demo", "--out", str(tmp_path / "demo"), "hidden_size=100"]) == 2
+    assert "multiple of 64" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
