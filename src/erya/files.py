@@ -29,9 +29,11 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Write a file aside and rename it into place once it is whole and on the disk.
 
     Raises:
-        StorageError: the disk is full or refuses; nothing is left under `path` or beside it.
+        StorageError: the disk is full or refuses; nothing is left under `path` or beside it, nor a directory
+            made for it.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    absent = _absent_parents(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as stream:
@@ -45,6 +47,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             aside.unlink()
+        _remove_empty(absent)
 
 
 @contextmanager
@@ -63,6 +66,7 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
     """
     _require_free(path, replace=replace, marker=marker)
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    absent = _absent_parents(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -86,6 +90,7 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
         raise storage_error(error, path) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        _remove_empty(absent)
 
 
 def _require_free(path: Path, *, replace: bool, marker: str | None) -> None:
@@ -103,6 +108,18 @@ def _require_free(path: Path, *, replace: bool, marker: str | None) -> None:
     else:
         return
     raise StorageError(what, where=str(path), hint="choose another --out")
+
+
+def _absent_parents(path: Path) -> list[Path]:
+    """The directories above `path` that are not there yet, the nearest first."""
+    return [parent for parent in path.parents if not parent.exists()]
+
+
+def _remove_empty(directories: list[Path]) -> None:
+    """Remove what was made for nothing; a directory that holds something stays."""
+    with suppress(OSError):
+        for directory in directories:
+            directory.rmdir()
 
 
 def _sweep(path: Path) -> None:

@@ -15,7 +15,7 @@ def test_a_file_is_whole_or_absent(tmp_path):
     with pytest.raises(RuntimeError), atomic_write(path) as stream:
         stream.write(b"half")
         raise RuntimeError
-    assert list(path.parent.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     with atomic_write(path) as stream:
         stream.write(b"whole")
     assert path.read_bytes() == b"whole"
@@ -34,10 +34,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 def test_a_directory_is_whole_or_absent(tmp_path):
     path = tmp_path / "out"
-    with pytest.raises(RuntimeError), atomic_directory(path) as aside:
-        (aside / "half").write_text("x")
-        raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
+    for inner in (path, path / "a" / "b"):
+        with pytest.raises(RuntimeError), atomic_directory(inner) as aside:
+            (aside / "half").write_text("x")
+            raise RuntimeError
+        assert list(tmp_path.iterdir()) == []
     with atomic_directory(path) as aside:
         (aside / "whole").write_text("x")
     assert [file.name for file in path.iterdir()] == ["whole"]
