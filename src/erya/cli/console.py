@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -43,14 +43,27 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool)
     results.print(table)
 
 
+def standard_input() -> BinaryIO:
+    """The bytes of stdin.
+
+    Raises:
+        InputError: it was closed before the command began.
+    """
+    # None when the shell was told `<&-`, though its type does not say so.
+    if sys.stdin is None:
+        raise InputError("stdin is closed", hint="name a file, or send text through a pipe")
+    return sys.stdin.buffer
+
+
 def read_lines(source: str) -> Iterator[str]:
     """The lines of a UTF-8 file or, for `-`, of stdin, without their line ends. Only \\n and \\r\\n end one.
 
     Raises:
-        InputError: the file is missing or empty, or a line is no UTF-8 text (with its number).
+        InputError: the file is missing or empty, stdin is closed, or a line is no UTF-8 text (with its
+            number).
     """
     if source == "-":
-        yield from _decode(sys.stdin.buffer, "stdin")
+        yield from _decode(standard_input(), "stdin")
         return
     with open_binary(Path(source)) as stream:
         yield from not_empty(_decode(stream, source), source)

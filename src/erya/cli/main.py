@@ -63,14 +63,29 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         messages.print("interrupted")
         return 130
-    except (BrokenPipeError, SystemExit):
-        # The reader left (`| head`), which typer turns into an exit: not an error.
-        _drop_results()
-        return 0
+    except BrokenPipeError:
+        return _reader_left()
+    except SystemExit as leaving:
+        # Typer turns a broken pipe into an exit with 1.
+        return _reader_left() if isinstance(leaving.__context__, BrokenPipeError) else _status(leaving)
     except OSError as error:
         return _tell_refusal(error)
     except Exception:
         return _tell_bug()
+
+
+def _reader_left() -> int:
+    """Nobody reads the results any more (`| head`): not an error."""
+    _drop_results()
+    return 0
+
+
+def _status(leaving: SystemExit) -> int:
+    """The exit status as Python itself would have it: nothing is 0, words are printed and 1."""
+    if leaving.code is None or isinstance(leaving.code, int):
+        return leaving.code or 0
+    messages.print(str(leaving.code), markup=False)
+    return 1
 
 
 def _tell(error: EryaError) -> int:

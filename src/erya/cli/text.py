@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from erya.cli.console import messages, not_empty, print_json, read_lines
+from erya.cli.console import messages, not_empty, print_json, read_lines, standard_input
 
 File = Annotated[
     str, typer.Argument(metavar="[FILE|-]", help="A text file (.gz .xz .bz2 .zst too); - is stdin.")
@@ -174,7 +174,7 @@ def _lines_of_any_encoding(file: str) -> Iterator[str]:
 
     damaged = 0
     name = "stdin" if file == "-" else file
-    with nullcontext(sys.stdin.buffer) if file == "-" else open_binary(Path(file)) as stream:
+    with nullcontext(standard_input()) if file == "-" else open_binary(Path(file)) as stream:
         lines = decode_lines(stream, name=name)
         for line, is_damaged in lines if file == "-" else not_empty(lines, name):
             damaged += is_damaged

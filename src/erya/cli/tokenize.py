@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from erya.cli.console import decode_line, messages, read_lines
+from erya.cli.console import decode_line, messages, read_lines, standard_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _tokenize(
     from erya.tokenizer.wordpiece import Tokenizer
 
     opened = Tokenizer.open(tokenizer)
-    if source == "-" and sys.stdin.isatty():
+    if source == "-" and standard_input().isatty():
         messages.print("reading lines from the terminal; Ctrl-D ends")
     tokens = unknown = 0
     inner = slice(None) if special else slice(1, -1)
@@ -83,7 +83,7 @@ def _line(tokenizer: Tokenizer, encoding: Encoding, inner: slice) -> str:
 def _batches(source: str) -> Iterator[list[str]]:
     """Lines in batches: of a file as many as are worth it, of stdin as many as have come."""
     if source == "-":
-        yield from _arriving(cast("BufferedReader", sys.stdin.buffer))
+        yield from _arriving(cast("BufferedReader", standard_input()))
         return
     batch, characters = [], 0
     for line in read_lines(source):

@@ -98,6 +98,27 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(("code", "status"), [(None, 0), (3, 3), ("no more", 1)])
+def test_an_exit_keeps_its_status(
+    code: object, status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("erya.cli.text.read_lines", lambda file: sys.exit(code))
+    assert run(["text", "words"]) == status
+    assert capsys.readouterr().err.strip() == (code if status == 1 else "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["text", "words"], ["text", "clean"], ["tokenize", "--tokenizer", "{tokenizer}"]]
+)
+def test_a_closed_stdin_is_told(arguments: list[str], tmp_path: Path) -> None:
+    pieces = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+    (tmp_path / "vocab.txt").write_text(pieces, encoding="utf-8")
+    arguments = [argument.format(tokenizer=tmp_path) for argument in arguments]
+    done = erya(*arguments, preexec_fn=lambda: os.close(0))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"stdin is closed")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_under_the_results_is_told() -> None:
     with Path("/dev/full").open("wb") as full:
