@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from erya.cli.console import messages, print_json, read_lines
+from erya.cli.console import messages, print_json, read_lines, standard_input
 from erya.cli.options import PrecisionOption, parse_precision
 from erya.errors import InputError
 
@@ -89,10 +89,10 @@ def _examples(source: str, *, columns: dict[str, str], tab: bool, jsonl: bool) -
     from erya.tasks.classify.task import Example, read_example
 
     if source == "-":
-        if sys.stdin.isatty():
+        if standard_input().isatty():
             messages.print("reading texts from the terminal, one a line; Ctrl-D ends")
         if jsonl:
-            records = read_json_lines("stdin", sys.stdin.buffer, columns=columns)
+            records = read_json_lines("stdin", standard_input(), columns=columns)
             return (read_example(record) for record in records)
         return _line_examples("-", "stdin", tab=tab)
     path = Path(source)
@@ -105,7 +105,7 @@ def _examples(source: str, *, columns: dict[str, str], tab: bool, jsonl: bool) -
         return iter([Example(first, second, None, "the text", 1)])
     if _TABLES.search(path.name):
         return _started(read_example(record) for record in read_records(path, columns=columns))
-    return _started(_line_examples(source, source, tab=tab), empty=source)
+    return _started(_line_examples(source, source, tab=tab))
 
 
 def _exists(path: Path) -> bool:
@@ -121,8 +121,6 @@ def _line_examples(source: str, name: str, *, tab: bool) -> Iterator[Example]:
 
     for number, line in enumerate(read_lines(source), 1):
         where = f"{name}, line {number}"
-        if "\0" in line:
-            raise InputError("a binary file, text is wanted", where=where)
         first, second = _cut(line, where, tab=tab)
         yield Example(first, second, None, where, number)
 
@@ -139,9 +137,7 @@ def _cut(line: str, where: str, *, tab: bool) -> tuple[str, str | None]:
     return first, others[0]
 
 
-def _started(examples: Iterator[Example], *, empty: str = "") -> Iterator[Example]:
-    """`examples` with the first one already read, so that a bad file is noticed now."""
-    first = next(examples, None)
-    if first is None:
-        raise InputError("the file is empty", where=empty)
+def _started(examples: Iterator[Example]) -> Iterator[Example]:
+    """`examples` of a file with the first one already read, so that a bad file is noticed now."""
+    first = next(examples)  # there is one: who reads a file refuses an empty one
     return itertools.chain([first], examples)
