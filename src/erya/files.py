@@ -64,7 +64,7 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
         StorageError: `path` exists and may not be replaced, or the disk refuses; nothing half-written is
             left.
     """
-    _require_free(path, replace=replace, marker=marker)
+    require_free(path, replace=replace, marker=marker)
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     absent = _absent_parents(path)
     try:
@@ -77,7 +77,7 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
                 with file.open("rb") as stream:
                     os.fsync(stream.fileno())
         _sync_directory(aside)
-        _require_free(path, replace=replace, marker=marker)  # again: another run may have been quicker
+        require_free(path, replace=replace, marker=marker)  # again: another run may have been quicker
         if path.exists():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             path.rename(old)
@@ -93,8 +93,14 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
         _remove_empty(absent)
 
 
-def _require_free(path: Path, *, replace: bool, marker: str | None) -> None:
-    """Refuse what is no name, a file, and a directory with something in it that may not be replaced."""
+def require_free(path: Path, *, replace: bool = False, marker: str | None = None) -> None:
+    """Refuse what is no name, a file, and a directory with something in it that may not be replaced.
+
+    Args:
+        path, replace, marker: as `atomic_directory` has them, which asks this itself.
+    Raises:
+        StorageError: no directory can be made there.
+    """
     if not path.name:
         what = "a directory is to be made, and this is not a name for one"
     elif path.exists() and not path.is_dir():

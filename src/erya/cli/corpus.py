@@ -124,10 +124,14 @@ def build(
 
     Example: erya corpus build news.jsonl.xz --tokenizer bert-base-chinese/ --out corpus
     """
+    from erya.data import documents, shards
+    from erya.files import require_free
     from erya.tokenizer.wordpiece import Tokenizer
 
-    # A wrong tokenizer shows before the cleaning, not after.
+    # A wrong tokenizer or a taken place shows before the cleaning, not after.
     Tokenizer.open(tokenizer)
+    require_free(out / "documents", replace=replace, marker=documents.MANIFEST)
+    require_free(out / "shards", replace=replace, marker=shards.MANIFEST)
     options = _options(field, heldout, convert, min_characters, user_words)
     report = _clean(raw, out / "documents", options, unit, workers, strict=strict, replace=replace)
     _show(report, out / "documents", as_json=as_json)

@@ -152,6 +152,13 @@ def test_corpus_build_is_clean_and_tokenize(command, raw, tmp_path):
     assert again[0] == 0
     assert json.loads(again[1]) == json.loads((out / "shards" / "manifest.json").read_text(encoding="utf-8"))
 
+    for taken in ("documents", "shards"):
+        (tmp_path / taken / taken).mkdir(parents=True)
+        (tmp_path / taken / taken / "mine").touch()
+        status, _, err = command("corpus", "build", raw, "--tokenizer", tokenizer, "--out", tmp_path / taken)
+        assert status == 2 and f"{taken}/{taken}" in err and "not empty" in err
+        assert [path.name for path in (tmp_path / taken).iterdir()] == [taken], "nothing was cleaned yet"
+
 
 def test_rooms_register_on_any_app():
     app = typer.Typer()
