@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from erya import __version__
+from erya.checkpoints.huggingface import CONFIG_FILE
 from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import save_model
 from erya.checkpoints.weights import find_weights
@@ -26,8 +27,8 @@ from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback
 
-# Shards may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprint.
-_CHANGEABLE = ("data.shards",)
+# Both may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
+_CHANGEABLE = ("data.shards", "init_from")
 _HELD_OUT_SEED = 0  # not the recipe's: runs with different seeds are scored on the same masks
 
 
@@ -154,7 +155,9 @@ def _fingerprints(recipe: PretrainRecipe) -> dict[str, str]:
     """What must not change under a run that is resumed. The manifest holds a hash of every file."""
     prints = {"shards": sha256_of(Path(recipe.data.shards) / MANIFEST)}
     if recipe.init_from is not None:
-        files = find_weights(Path(recipe.init_from)).paths
+        start = Path(recipe.init_from)
+        prints["configuration to start from"] = sha256_of(start / CONFIG_FILE)
+        files = find_weights(start).paths
         prints["model to start from"] = " ".join(sha256_of(path) for path in files)
     return prints
 

@@ -103,6 +103,14 @@ def test_going_on_from_a_model(shards: Path, finished: Path, tmp_path: Path) -> 
     done = pretrain(recipe, tmp_path / "out", tell=lambda text: None)
     assert done.result.state.metrics["eval_loss"] < losses(finished)[0]
 
+    moved = shutil.copytree(finished / "model", tmp_path / "moved")
+    recipe = load_config(PretrainRecipe, tmp_path / "out" / "recipe.yaml", [f"init_from={moved}"])
+    pretrain(recipe, tmp_path / "out", tell=lambda text: None)
+    config = json.loads((moved / "config.json").read_text(encoding="utf-8"))
+    (moved / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.5}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="the configuration to start from changed"):
+        pretrain(recipe, tmp_path / "out", tell=lambda text: None)
+
 
 def test_another_vocabulary_is_refused(finished: Path, tmp_path: Path) -> None:
     other = write_shards(tmp_path / "other", first_character="丁")

@@ -73,6 +73,28 @@ def test_goes_on_where_it_stopped(classify_recipe, tmp_path):
         tuned(classify_recipe(batch_size=8, train={"epochs": 4}), tmp_path / "run")
 
 
+@pytest.mark.parametrize("random_init", [False, True])
+def test_goes_on_where_its_files_are_now_if_they_are_the_same(
+    classify_recipe, tiny_base, reviews, tmp_path, random_init
+):
+    train = {"epochs": 1}
+    whole, _ = tuned(classify_recipe(random_init=random_init, train=train), tmp_path / "run")
+    moved = {
+        "model": str(shutil.copytree(tiny_base, tmp_path / "model")),
+        "train_file": shutil.copy(reviews.train, tmp_path / "here.tsv"),
+        "dev_file": shutil.copy(reviews.dev, tmp_path / "there.tsv"),
+    }
+    recipe = classify_recipe(
+        **{key: str(path) for key, path in moved.items()}, random_init=random_init, train=train
+    )
+    again, _ = tuned(recipe, tmp_path / "run")
+    assert again.result.state.step == whole.result.state.step
+    config = tmp_path / "model" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"hidden_dropout_prob": 0.5}))
+    with pytest.raises(ConfigError, match="the configuration to start from changed"):
+        tuned(recipe, tmp_path / "run")
+
+
 def test_stops_early(classify_recipe, tmp_path):
     recipe = classify_recipe(train={"epochs": 50, "learning_rate": 1e-9, "monitor": {"patience": 2}})
     done, _ = tuned(recipe, tmp_path / "run")

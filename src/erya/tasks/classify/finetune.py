@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from erya import __version__
+from erya.checkpoints.huggingface import CONFIG_FILE
 from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import save_model
 from erya.checkpoints.weights import find_weights
@@ -26,7 +27,8 @@ from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback
 
 SEEDS_FILE = "seeds.json"  # in a directory that holds runs of several seeds
-_CHANGEABLE = ("eval_batch_tokens", "evals_per_epoch")
+# Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
+_CHANGEABLE = ("eval_batch_tokens", "evals_per_epoch", "model", "train_file", "dev_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def _fingerprints(recipe: ClassifyRecipe, tokenizer: Tokenizer) -> dict[str, str
         "training file": sha256_of(Path(recipe.train_file)),
         "dev file": sha256_of(Path(recipe.dev_file)),
         "vocabulary": tokenizer.hash,
+        "configuration to start from": sha256_of(Path(recipe.model) / CONFIG_FILE),
     }
     if not recipe.random_init:
         files = find_weights(Path(recipe.model)).paths
