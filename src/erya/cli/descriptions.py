@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -114,7 +113,7 @@ def shards(directory: Path) -> dict[str, Any]:
 def run(directory: Path) -> dict[str, Any]:
     """The recipe of a run, how far it came, its last numbers and its checkpoints."""
     recipe = _recipe(directory / "recipe.yaml")
-    step, evaluation = _last_metrics(directory / "metrics.jsonl")
+    step, evaluation = _last_metrics(directory)
     steps = [
         int(found[1])
         for path in (directory / "checkpoints").glob("step-*")
@@ -185,24 +184,17 @@ def _kind(piece: str) -> str:
     return "words and numbers" if piece.isascii() else "other pieces"
 
 
-def _last_metrics(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _last_metrics(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The last line about a step and the last about an evaluation."""
+    from erya.train.metrics_file import read_metrics
+
     step: dict[str, Any] = {}
     evaluation: dict[str, Any] = {}
-    if not path.is_file():
-        return step, evaluation
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.endswith("\n"):
-                break  # being written at this moment
-            try:
-                values = json.loads(line)
-            except ValueError:
-                raise InputError("not a JSON line", where=f"{path}, line {number}") from None
-            if any(name.startswith("eval_") for name in values):
-                evaluation = values
-            else:
-                step = values
+    for values in read_metrics(directory):
+        if any(name.startswith("eval_") for name in values):
+            evaluation = values
+        else:
+            step = values
     return step, evaluation
 
 

@@ -8,13 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from erya.errors import InputError
 from erya.evaluate.plots import confusion_picture, curves_picture
 from erya.evaluate.run import Evaluation
 from erya.files import atomic_write
 from erya.runtime import require
-
-METRICS_FILE = "metrics.jsonl"
+from erya.train.metrics_file import read_metrics
 
 
 def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> None:
@@ -59,20 +57,9 @@ def training_rows(model: Path) -> list[dict[str, Any]]:
     """The `metrics.jsonl` of the run a model directory lies in (`RUN/model`), or nothing.
 
     Raises:
-        InputError: a line of it is damaged; the last may be, since a killed run leaves half a line.
+        InputError: a line of it is damaged.
     """
-    path = model.resolve().parent / METRICS_FILE
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise InputError("not a JSON line", where=f"{path}, line {number}") from None
-    return rows
+    return list(read_metrics(model.resolve().parent))
 
 
 def _facts(evaluation: Evaluation) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from erya.train.record import EVENTS_DIRECTORY, METRICS_FILE
+from erya.train.metrics_file import METRICS_FILE
+from erya.train.record import EVENTS_DIRECTORY
 
 RECIPE_FILE = "recipe.yaml"
 CHECKPOINTS_DIRECTORY = "checkpoints"

@@ -12,9 +12,9 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from erya.files import storage_error
+from erya.train.metrics_file import METRICS_FILE
 from erya.train.protocols import Callback, StepReport
 
-METRICS_FILE = "metrics.jsonl"
 EVENTS_DIRECTORY = "tensorboard"
 
 

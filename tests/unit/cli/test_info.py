@@ -146,11 +146,18 @@ def test_runs_of_several_seeds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("recipe.yaml", "a: [1"), ("recipe.yaml", "word"), ("metrics.jsonl", "{]\n")]
+    ("name", "data"),
+    [
+        ("recipe.yaml", b"a: [1"),
+        ("recipe.yaml", b"word"),
+        ("metrics.jsonl", b"{]\n"),
+        ("metrics.jsonl", b'{"step": "\xff"}\n'),
+        ("metrics.jsonl", b"7\n"),
+    ],
 )
-def test_a_damaged_run(tmp_path: Path, name: str, text: str) -> None:
+def test_a_damaged_run(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / "recipe.yaml").write_text("train: {}\n", encoding="utf-8")
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError) as caught:
         describe(tmp_path)
     assert name in str(caught.value.where)
