@@ -22,7 +22,6 @@ from erya.tasks.classify.task import Example, Prediction
 from erya.tasks.texts import EncodingReport
 
 _CHUNK = 2048
-_MANY_UNKNOWN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +90,13 @@ class Evaluation:
         absent = [row.label for row in self.scores.classes if not row.support]
         if absent:
             warnings.append(f"No text of the file is labelled {', '.join(absent)}: not scored.")
-        given = [row.label for row in self.scores.classes if row.predicted]
-        if len(given) == 1 and len(self.labels) - len(absent) > 1:
-            warnings.append(
-                f"The model answers {given[0]} for every text: it has not learnt to tell them apart."
-            )
+        answer = self.scores.only_answer
+        if answer is not None:
+            warnings.append(f"The model answers {answer} for every text: it has not learnt better.")
         if self.encoding.truncated_texts:
             share = self.encoding.truncated_share
             warnings.append(f"{share:.1%} of the texts were truncated to {self.max_length} tokens.")
-        if self.encoding.unknown_share > _MANY_UNKNOWN:
+        if self.encoding.has_many_unknown:
             warnings.append(f"{self.encoding.unknown_share:.1%} of the tokens are unknown to the vocabulary.")
         return warnings
 

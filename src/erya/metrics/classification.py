@@ -67,6 +67,13 @@ class ClassificationScores:
         """How many examples were scored."""
         return int(self.confusion.sum())
 
+    @property
+    def only_answer(self) -> str | None:
+        """The label that every text was given although they deserve several; None where it is not so."""
+        given = [scores.label for scores in self.classes if scores.predicted]
+        deserved = sum(scores.support > 0 for scores in self.classes)
+        return given[0] if len(given) == 1 and deserved > 1 else None
+
     def to_dict(self) -> dict[str, Any]:
         """The scores as plain JSON values."""
         return {

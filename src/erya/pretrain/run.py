@@ -21,11 +21,11 @@ from erya.pretrain.objective import MaskedLanguageObjective
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.sequences import ShardSequences
 from erya.pretrain.source import MaskedSource, held_out_batches
-from erya.pretrain.start import Tell, build_model
+from erya.pretrain.start import build_model
 from erya.tokenizer.wordpiece import Tokenizer
 from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
-from erya.train.protocols import Callback
+from erya.train.protocols import Callback, Tell
 
 # Both may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
 _CHANGEABLE = ("data.shards", "init_from")

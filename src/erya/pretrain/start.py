@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,8 +15,7 @@ from erya.models.initialise import initialise
 from erya.models.masked_lm import MaskedLanguageModel
 from erya.pretrain.recipe import PretrainRecipe
 from erya.tokenizer.wordpiece import Tokenizer
-
-Tell = Callable[[str], None]
+from erya.train.protocols import Tell
 
 
 def build_model(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> MaskedLanguageModel:

@@ -14,6 +14,8 @@ from erya.tokenizer.encoding import Encoding
 from erya.tokenizer.wordpiece import Tokenizer
 
 _SHOWN = 8
+# More [UNK] than this share and the vocabulary was hardly made for these texts.
+_MANY_UNKNOWN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class EncodingReport:
     def unknown_share(self) -> float:
         """Share of the tokens that are unknown, in [0, 1]."""
         return self.unknown_tokens / self.tokens if self.tokens else 0.0
+
+    @property
+    def has_many_unknown(self) -> bool:
+        """Whether so many tokens are unknown that a user should hear of it."""
+        return self.unknown_share > _MANY_UNKNOWN
 
     def __iadd__(self, other: EncodingReport) -> EncodingReport:
         self.texts += other.texts

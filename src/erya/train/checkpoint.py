@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.optim import AdamW
 
 from erya.errors import CheckpointError
 from erya.files import atomic_directory, sha256_of
+from erya.train.protocols import Tell
 from erya.train.state import RunState
 
 TENSORS, STATE, SUMS = "training.pt", "state.json", "SHA256SUMS"
@@ -76,7 +77,7 @@ class Checkpoints:
                 shutil.rmtree(doomed, ignore_errors=True)
         return path
 
-    def latest(self, *, tell: Callable[[str], None]) -> tuple[RunState, dict[str, Any]] | None:
+    def latest(self, *, tell: Tell) -> tuple[RunState, dict[str, Any]] | None:
         """State and identity of the last checkpoint that is whole; None when there is none at all.
 
         A damaged one is renamed to `damaged-step-N`, so that it is neither used nor counted again.

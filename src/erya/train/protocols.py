@@ -18,6 +18,9 @@ Evaluate = Callable[[], Mapping[str, float]]
 """Scores the model on held-out data. The loop calls it with the module in evaluation mode, without
 gradients and under the run's autocast; the names become keys of metrics.jsonl, so begin them with `eval_`."""
 
+Tell = Callable[[str], None]
+"""Is given a sentence that a user should read; it begins with `warning` where it is one."""
+
 
 class LossTerm(Protocol):
     """A summed loss and how many targets it sums over; the loop divides by the global count, once."""

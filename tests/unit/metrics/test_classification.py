@@ -54,6 +54,14 @@ def test_batches_add_up_in_any_order():
     assert (whole.counts == parts.counts).all()
 
 
+@pytest.mark.parametrize(
+    ("truth", "predicted", "answer"),
+    [([0, 1, 2], [1, 1, 1], "类1"), ([1, 1], [1, 1], None), ([0, 1], [1, 0], None), ([], [], None)],
+)
+def test_one_answer_to_everything_is_noticed(truth, predicted, answer):
+    assert count(truth, predicted, 3).only_answer == answer
+
+
 def test_nothing_scored_is_zero_not_an_error():
     scores = count([], [], 3)
     assert scores.num_examples == 0

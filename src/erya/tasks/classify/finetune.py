@@ -17,14 +17,14 @@ from erya.errors import StorageError
 from erya.files import exclusive, sha256_of
 from erya.tasks.batches import ExampleBatches
 from erya.tasks.classify.loss import balanced_weights
-from erya.tasks.classify.preparation import Prepared, Tell, prepare
+from erya.tasks.classify.preparation import Prepared, prepare
 from erya.tasks.classify.recipe import ClassifyRecipe, ClassifyTraining
 from erya.tasks.classify.trainable import ClassifyTrainable, DevSet
 from erya.tasks.texts import EncodingReport
 from erya.tokenizer.wordpiece import Tokenizer
 from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
-from erya.train.protocols import Callback
+from erya.train.protocols import Callback, Tell
 
 SEEDS_FILE = "seeds.json"  # in a directory that holds runs of several seeds
 # Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
@@ -180,11 +180,10 @@ def _short(report: EncodingReport) -> Mapping[str, Any]:
 
 def _warn_if_stuck(dev: DevSet, tell: Tell) -> None:
     """Say in plain words what a model that always gives the same answer usually means."""
-    scores = dev.scores
-    given = [row.label for row in scores.classes if row.predicted] if scores is not None else []
-    if scores is not None and len(given) == 1 and sum(row.support > 0 for row in scores.classes) > 1:
+    answer = dev.scores.only_answer if dev.scores is not None else None
+    if answer is not None:
         tell(
-            f"warning: at the last look the model answered {given[0]!r} for every dev text: it has learnt "
+            f"warning: at the last look the model answered {answer!r} for every dev text: it has learnt "
             "nothing yet. Usual causes: learning rate too high (try a third of train.learning_rate), too few "
             "steps, one class far larger than the rest (class_weights=balanced), a wrong label column"
         )

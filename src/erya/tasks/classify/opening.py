@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,8 +15,7 @@ from erya.models.encoder import Encoder
 from erya.models.initialise import initialise
 from erya.tasks.classify.head import SequenceClassifier
 from erya.tokenizer.wordpiece import Tokenizer
-
-Tell = Callable[[str], None]
+from erya.train.protocols import Tell
 
 
 def pretrained_encoder(model: ModelDirectory, *, seed: int, tell: Tell) -> Encoder:

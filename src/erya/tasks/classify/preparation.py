@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,7 @@ from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.tasks.classify.task import ClassifyTask, Example
 from erya.tasks.texts import EncodingReport
 from erya.tokenizer.wordpiece import Tokenizer
-
-Tell = Callable[[str], None]
-# More [UNK] than this share and the vocabulary was hardly made for these texts.
-_MANY_UNKNOWN = 0.05
+from erya.train.protocols import Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ def _truths(examples: Sequence[Example]) -> tuple[str, ...]:
 def _tell_report(name: str, report: EncodingReport, tell: Tell) -> None:
     for line in report.lines():
         tell(f"{name}: {line}")
-    if report.unknown_share > _MANY_UNKNOWN:
+    if report.has_many_unknown:
         tell(
             f"warning: {report.unknown_share:.1%} of the {name} tokens are unknown to the vocabulary; is it "
             "the right one for these texts (script, language, upper case)?"

@@ -12,11 +12,10 @@ from pathlib import Path
 from erya.errors import StorageError
 from erya.files import atomic_directory, atomic_write
 from erya.tasks.classify.finetune import SEEDS_FILE, FineTuned, finetune
-from erya.tasks.classify.preparation import Tell
 from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.train.directory import MODEL_DIRECTORY, RECIPE_FILE
 from erya.train.metrics_file import METRICS_FILE
-from erya.train.protocols import Callback
+from erya.train.protocols import Callback, Tell
 
 
 @dataclass(frozen=True, slots=True)
