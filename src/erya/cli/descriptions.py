@@ -71,7 +71,8 @@ def tokenizer(directory: Path) -> dict[str, Any]:
 
 def documents(directory: Path) -> dict[str, Any]:
     """Counts of a documents directory and of the job that wrote it."""
-    from erya.data.documents import SPLITS, read_manifest
+    from erya.data.documents import read_manifest
+    from erya.data.splits import SPLITS
 
     manifest = read_manifest(directory)
     return {
@@ -84,8 +85,8 @@ def documents(directory: Path) -> dict[str, Any]:
 
 def shards(directory: Path) -> dict[str, Any]:
     """Counts of a shards directory, its tokenizer and the job that wrote its documents."""
-    from erya.data.documents import SPLITS
     from erya.data.shards import TOKENIZER, read_manifest
+    from erya.data.splits import SPLITS
 
     manifest = read_manifest(directory)
     counts: dict[str, Any] = {

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from erya.corpus.read import Block, find_files, read_blocks
 from erya.corpus.stages import DAMAGED, CleanStage, Outcome, StageOptions
-from erya.data.documents import MANIFEST, Split, read_row_group, row_groups
+from erya.data.documents import MANIFEST, read_row_group, row_groups
+from erya.data.splits import Split
 from erya.errors import InputError, nearest_hint
 
 # Called with how much is done, how much there is, and the bytes of text so far.

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from erya.corpus.engine import map_in_order
 from erya.data.documents import (
-    SPLITS,
     Document,
     DocumentsManifest,
     RowGroup,
@@ -25,7 +24,8 @@ from erya.data.documents import (
     row_groups,
 )
 from erya.data.shard_writer import SHARD_TOKENS, ShardsWriter, TokenBlock
-from erya.data.shards import MANIFEST, TOKENIZER, Manifest, ShardInfo, Split, dtype_for
+from erya.data.shards import MANIFEST, TOKENIZER, Manifest, ShardInfo, dtype_for
+from erya.data.splits import SPLITS, Split
 from erya.errors import InputError
 from erya.files import atomic_directory, atomic_write
 from erya.runtime import available_cores

@@ -15,7 +15,7 @@ unit that worker processes read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,11 +28,10 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from erya.config import StrictModel
+from erya.data.splits import SPLITS, Split
 from erya.errors import InputError
 from erya.files import atomic_write
 
-Split = Literal["train", "heldout"]
-SPLITS: tuple[Split, ...] = ("train", "heldout")
 MANIFEST = "documents.json"
 ROW_GROUP_CHARACTERS = 2_000_000
 PART_CHARACTERS = 64_000_000
@@ -219,23 +218,6 @@ class DocumentsWriter:
         """Let go of the files without finishing: what was written is not a documents directory."""
         for writer in self._splits.values():
             writer.close()
-
-
-def to_batch(documents: Iterable[Document]) -> pa.RecordBatch:
-    """Documents as one batch of `SCHEMA`."""
-    rows = [
-        {
-            "text": document.text,
-            "source": document.source,
-            "title": document.title,
-            "word_starts": pack_bits(document.word_starts),
-            "sentence_ends": pack_bits(document.sentence_ends),
-            "cluster": document.cluster,
-            "split": document.split,
-        }
-        for document in documents
-    ]
-    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
 
 
 class _PartWriter:

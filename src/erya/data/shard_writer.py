@@ -10,7 +10,8 @@ from typing import BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.data.shards import BITS, TOKENS, ShardInfo, Split
+from erya.data.shards import BITS, TOKENS, ShardInfo
+from erya.data.splits import Split
 
 SHARD_TOKENS = 1 << 27
 

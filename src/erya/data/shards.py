@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from erya.config import StrictModel
+from erya.data.splits import Split
 from erya.errors import CheckpointError, InputError
 from erya.files import sha256_of
-
-Split = Literal["train", "heldout"]
 
 MANIFEST, TOKENIZER, TOKENS = "manifest.json", "tokenizer", "tokens.bin"
 WORD_STARTS, SENTENCE_ENDS, DOCUMENT_ENDS = BITS = (

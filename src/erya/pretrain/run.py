@@ -14,7 +14,8 @@ from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import save_model
 from erya.checkpoints.weights import find_weights
 from erya.data.batches import PackedBatch
-from erya.data.shards import MANIFEST, Shards, Split
+from erya.data.shards import MANIFEST, Shards
+from erya.data.splits import Split
 from erya.files import exclusive, sha256_of
 from erya.pretrain.masking import Masker
 from erya.pretrain.objective import MaskedLanguageObjective

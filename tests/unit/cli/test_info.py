@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 import typer
+from document_batches import to_batch
 from typer.testing import CliRunner
 
 from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import foreign_tensors, save_model
 from erya.cli import info
 from erya.cli.info import describe
-from erya.data.documents import Document, DocumentsWriter, to_batch
+from erya.data.documents import Document, DocumentsWriter
 from erya.errors import CheckpointError, InputError
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder

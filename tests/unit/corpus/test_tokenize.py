@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from document_batches import to_batch
 
 from erya.corpus.tokenize import mark_boundaries, tokenize_corpus
-from erya.data.documents import Document, DocumentsWriter, Split, to_batch
+from erya.data.documents import Document, DocumentsWriter
 from erya.data.shards import Shards
+from erya.data.splits import Split
 from erya.errors import InputError, StorageError
 from erya.tokenizer.spec import SPECIAL_TOKENS, AddedToken, Mode, Rules, TokenizerSpec
 from erya.tokenizer.wordpiece import Tokenizer

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from document_batches import to_batch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from erya.data.documents import (
     read_manifest,
     read_row_group,
     row_groups,
-    to_batch,
     unpack_bits,
 )
 from erya.errors import InputError
