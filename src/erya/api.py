@@ -39,7 +39,7 @@ def open_encoder(directory: str | PathLike[str]) -> Encoder:
     Raises:
         CheckpointError: the directory is not a model Erya can open; the message says why.
     """
-    require("torch", extra="train")
+    require("torch")
     from erya.checkpoints.directory import load_encoder, read_model
     from erya.checkpoints.loading import log_notice
 
@@ -57,7 +57,7 @@ def load(directory: str | PathLike[str]) -> Predictor:
     Raises:
         CheckpointError: the directory is not a model, or its task is not one that predicts labels.
     """
-    require("torch", extra="train")
+    require("torch")
     from erya.checkpoints.configuration import read_configuration
     from erya.tasks.classify.predict import Predictor
 

@@ -28,7 +28,7 @@ EXTRA_OF = {
 }
 
 
-def require(module: str, *, extra: str) -> ModuleType:
+def require(module: str) -> ModuleType:
     """Import an optional package.
 
     Raises:
@@ -37,9 +37,10 @@ def require(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not (module == error.name or module.startswith(error.name + ".")):
+        missing = missing_extra(error)
+        if missing is None:
             raise
-        raise _missing(error.name, extra) from None
+        raise missing from None
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
@@ -47,12 +48,8 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
     package = (error.name or "").partition(".")[0]
     if package not in EXTRA_OF:
         return None
-    return _missing(package, EXTRA_OF[package])
-
-
-def _missing(package: str, extra: str) -> MissingExtraError:
     said = f"this needs the package {package!r}, which is not installed"
-    return MissingExtraError(said, hint=f"pip install 'erya[{extra}]'")
+    return MissingExtraError(said, hint=f"pip install 'erya[{EXTRA_OF[package]}]'")
 
 
 def available_cores() -> int:
@@ -66,7 +63,7 @@ def pick_device(name: str = "auto") -> torch.device:
     Raises:
         ConfigError: `name` is not a device of this machine.
     """
-    library = require("torch", extra="train")
+    library = require("torch")
     if name == "auto":
         name = "cuda" if library.cuda.is_available() else "cpu"
     try:
@@ -80,7 +77,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 matrix products are native on `device` (AVX512-BF16 or AMX; CUDA from Ampere on)."""
-    library = require("torch", extra="train")
+    library = require("torch")
     if device.type == "cuda":
         return bool(library.cuda.is_bf16_supported(including_emulation=False))
     capability = library.cpu.get_capabilities() if hasattr(library.cpu, "get_capabilities") else {}
@@ -89,7 +86,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """The number format of matrix products: what `precision` says, `auto` asks the machine."""
-    library = require("torch", extra="train")
+    library = require("torch")
     if precision == "auto":
         precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
     picked: torch.dtype = getattr(library, precision)

@@ -104,7 +104,7 @@ def read_headers(files: WeightFiles) -> dict[str, TensorHeader]:
     """
     if files.kind == "safetensors":
         return {name: header for path in files.paths for name, header in read_header(path).items()}
-    require("torch", extra="train")
+    require("torch")
     from erya.checkpoints.tensors import open_tensors
 
     return {

@@ -14,8 +14,8 @@ def tfidf_accuracy(train: Sequence[Review], dev: Sequence[Review], test: Sequenc
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    text = require("sklearn.feature_extraction.text", extra="demo")
-    linear = require("sklearn.linear_model", extra="demo")
+    text = require("sklearn.feature_extraction.text")
+    linear = require("sklearn.linear_model")
     vectoriser = text.TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True, min_df=2)
     inputs = vectoriser.fit_transform([review.text for review in train])
     scored = []

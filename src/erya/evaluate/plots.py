@@ -138,13 +138,13 @@ def _short(label: str) -> str:
 
 
 def _figure(width: float, height: float, *, columns: int = 1) -> tuple[Any, Any]:
-    figure = require("matplotlib.figure", extra="train").Figure((width, height), layout="constrained")
+    figure = require("matplotlib.figure").Figure((width, height), layout="constrained")
     return figure, figure.subplots(1, columns)
 
 
 def _styled(salt: str) -> Any:
     """Our style; the salt keeps the names inside one picture apart from those of another on the page."""
-    return require("matplotlib", extra="train").rc_context({**_STYLE, "svg.hashsalt": salt})
+    return require("matplotlib").rc_context({**_STYLE, "svg.hashsalt": salt})
 
 
 def _svg(figure: Any) -> str:

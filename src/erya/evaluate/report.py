@@ -33,7 +33,7 @@ def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mappi
 
 def render_report(evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> str:
     """The report as HTML; every text from outside is escaped."""
-    jinja2 = require("jinja2", extra="train")
+    jinja2 = require("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("erya.evaluate", "."),
         autoescape=True,
