@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, checksums, compressed streams, run locks."""
+"""Files that are whole or absent, checksums, compressed streams, run locks; JSON that any reader takes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import fcntl
 import gzip
 import hashlib
 import io
+import json
 import lzma
+import math
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -160,6 +162,22 @@ def storage_error(error: OSError, path: Path) -> StorageError:
             hint="free space, then run again",
         )
     return StorageError(f"cannot write: {error.strerror or error}", where=str(path))
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Plain values as JSON, Hanzi as they are. NaN and infinities, which are no JSON, become null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def sha256_of(path: Path) -> str:

@@ -1,5 +1,6 @@
 import errno
 import gzip
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from erya.errors import InputError, StorageError
-from erya.files import atomic_directory, atomic_write, exclusive, open_binary, sha256_of
+from erya.files import atomic_directory, atomic_write, exclusive, open_binary, sha256_of, to_json
 
 
 def test_a_file_is_whole_or_absent(tmp_path):
@@ -129,3 +130,11 @@ def test_damaged_missing_and_wrong_files_are_the_users_mistake(tmp_path):
         pass
     with pytest.raises(InputError, match="directory"), open_binary(tmp_path):
         pass
+
+
+def test_what_is_not_finite_is_null():
+    nan, infinity = float("nan"), float("inf")
+    value = {"好": [nan, 0.5, -infinity], "scores": {"a": (infinity, 1)}, "text": "nan"}
+    expected = {"好": [None, 0.5, None], "scores": {"a": [None, 1]}, "text": "nan"}
+    assert json.loads(to_json(value), parse_constant=pytest.fail) == expected
+    assert to_json({"好": 1}) == '{"好": 1}' and to_json({"a": nan}, indent=1) == '{\n "a": null\n}'

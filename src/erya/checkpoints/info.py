@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from erya.config import StrictModel, validate
 from erya.errors import CheckpointError, ConfigError
+from erya.files import to_json
 
 INFO_FILE = "erya.json"
 TaskName = Literal["masked_lm", "classify"]
@@ -83,5 +84,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON object, indented, Hanzi as they are."""
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    """Write a JSON object, indented."""
+    path.write_text(to_json(value, indent=2) + "\n", encoding="utf-8")

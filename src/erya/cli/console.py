@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from erya.errors import InputError
-from erya.files import open_binary
+from erya.files import open_binary, to_json
 
 Line = TypeVar("Line")
 
@@ -24,7 +23,7 @@ results = Console(highlight=False, soft_wrap=True)
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own on stdout, Hanzi as they are."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(to_json(value) + "\n")
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ def _evaluate(
     from erya.cli.progress import counting
     from erya.evaluate.report import training_rows, write_report
     from erya.evaluate.run import evaluate
-    from erya.files import atomic_write
+    from erya.files import atomic_write, to_json
     from erya.tasks.classify.predict import Predictor
 
     predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
@@ -69,7 +68,7 @@ def _evaluate(
         )
     write_report(out / "report.html", done, training=training_rows(model))
     with atomic_write(out / "metrics.json") as stream:
-        stream.write(json.dumps(done.to_dict(), ensure_ascii=False, indent=2).encode())
+        stream.write(to_json(done.to_dict(), indent=2).encode())
     _show(done, out, as_json=as_json)
 
 

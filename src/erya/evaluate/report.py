@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from erya.evaluate.plots import confusion_picture, curves_picture
 from erya.evaluate.run import Evaluation
-from erya.files import atomic_write
+from erya.files import atomic_write, to_json
 from erya.runtime import require
 from erya.train.metrics_file import read_metrics
 
@@ -78,4 +77,4 @@ def _facts(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else to_json(value)

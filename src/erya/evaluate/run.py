@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 
 from erya import __version__
 from erya.data.records import read_records
-from erya.files import atomic_write, sha256_of
+from erya.files import atomic_write, sha256_of, to_json
 from erya.metrics.classification import ClassificationScores, ConfusionCounts
 from erya.tasks.classify.predict import Predictor
 from erya.tasks.classify.task import Example, Prediction
@@ -223,4 +222,4 @@ def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
 def _write(stream: BinaryIO, examples: Sequence[Example], answers: Sequence[Prediction]) -> None:
     for example, answer in zip(examples, answers, strict=True):
         line = answer.to_dict() | {"truth": example.label, "line": example.line}
-        stream.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+        stream.write((to_json(line) + "\n").encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from erya.errors import StorageError
-from erya.files import atomic_directory, atomic_write
+from erya.files import atomic_directory, atomic_write, to_json
 from erya.tasks.classify.finetune import SEEDS_FILE, FineTuned, finetune
 from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.train.directory import MODEL_DIRECTORY, RECIPE_FILE
@@ -108,4 +107,4 @@ def _publish(directory: Path, best: int, summary: SeedsSummary) -> None:
         stream.write((_place(directory, best) / METRICS_FILE).read_bytes())
     with atomic_write(directory / SEEDS_FILE) as stream:
         content = {"best_seed": best, "mean": summary.mean, "deviation": summary.deviation}
-        stream.write(json.dumps({**content, "scores": summary.scores}, indent=2).encode())
+        stream.write(to_json({**content, "scores": summary.scores}, indent=2).encode())
