@@ -18,7 +18,8 @@ HELP = """Score a fine-tuned model on a labelled file.
 Prints accuracy and, for each class, precision, recall and F1, and writes into OUT: report.html (one file
 with tables, confusion matrix, loss curves and the most confident mistakes; fetches nothing), metrics.json
 and predictions.jsonl. MODEL is a directory that `erya finetune classify` wrote or any Hugging Face
-BertForSequenceClassification directory.
+BertForSequenceClassification directory. An OUT that holds the report of another model or of other data is
+not overwritten.
 
 \b
 Example:
@@ -47,11 +48,12 @@ def _evaluate(
 ) -> None:
     from erya.cli.options import parse_precision
     from erya.cli.progress import counting
-    from erya.evaluate.report import training_rows, write_report
+    from erya.evaluate.report import SCORES_FILE, require_same, training_rows, write_report
     from erya.evaluate.run import evaluate
     from erya.files import atomic_write, to_json
     from erya.tasks.classify.predict import Predictor
 
+    require_same(out, model=model, data=data)
     predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
     columns = {"text": text, **({"pair": pair} if pair is not None else {}), "label": label}
     with counting("evaluating", unit="texts") as progress:
@@ -67,7 +69,7 @@ def _evaluate(
             progress=progress,
         )
     write_report(out / "report.html", done, training=training_rows(model))
-    with atomic_write(out / "metrics.json") as stream:
+    with atomic_write(out / SCORES_FILE) as stream:
         stream.write(to_json(done.to_dict(), indent=2).encode())
     _show(done, out, as_json=as_json)
 

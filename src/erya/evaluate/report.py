@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from erya.errors import StorageError
 from erya.evaluate.plots import confusion_picture, curves_picture
 from erya.evaluate.run import Evaluation
-from erya.files import atomic_write, to_json
+from erya.files import atomic_write, require_file, sha256_of, to_json
 from erya.runtime import require
 from erya.train.metrics_file import read_metrics
+
+SCORES_FILE = "metrics.json"
 
 
 def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> None:
@@ -50,6 +54,37 @@ def render_report(evaluation: Evaluation, *, training: Sequence[Mapping[str, Any
         curves=curves_picture(training) if training else None,
     )
     return page
+
+
+def require_same(directory: Path, *, model: Path, data: Path) -> None:
+    """Refuse a directory that holds the evaluation of something else, which would be overwritten.
+
+    Args:
+        directory: where the report is to go.
+        model: the model directory that is to be evaluated.
+        data: the file it is to be evaluated on.
+    Raises:
+        StorageError: another model or other data was evaluated there, or what is there is none of ours.
+        InputError: there is no such data file.
+    """
+    path = directory / SCORES_FILE
+    if not path.is_file():
+        return
+    try:
+        former = json.loads(path.read_bytes())
+        former_model, former_sha256 = Path(former["model"]), former["data_sha256"]
+    except (ValueError, KeyError, TypeError):
+        what = f"the directory has a {SCORES_FILE} that no evaluation wrote"
+    else:
+        if former_model.resolve() != model.resolve():
+            what = f"the directory holds the evaluation of another model, {former_model}"
+        elif former_sha256 != sha256_of(require_file(data)):
+            what = f"the directory holds an evaluation on other data, {former.get('data')}"
+        else:
+            return
+    raise StorageError(
+        what + ", which would be overwritten", where=str(directory), hint="choose another --out"
+    )
 
 
 def training_rows(model: Path) -> list[dict[str, Any]]:

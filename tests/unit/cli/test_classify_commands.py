@@ -174,7 +174,27 @@ def test_evaluate_leaves_nothing_half_written(erya, tiny_run, tmp_path):
     out = tmp_path / "out"
     status, _, stderr = erya("evaluate", tiny_run / "model", bad, "--text", "text_a", "--out", out)
     assert status == 2 and "line 3" in stderr
-    assert not out.exists() or not list(out.iterdir())
+    status, _, stderr = erya(
+        "evaluate", tiny_run / "model", bad, "--text", "text_a", "--out", out / "inner", "--truncate"
+    )
+    assert status == 2 and "line 3" in stderr
+    assert not out.exists()
+
+
+def test_evaluate_overwrites_only_the_report_of_the_same(erya, tiny_run, reviews, tmp_path):
+    out, model = tmp_path / "out", tiny_run / "model"
+    command = ("--text", "text_a", "--out", out)
+    for _ in range(2):
+        assert erya("evaluate", model, reviews.dev, *command)[0] == 0
+    former = (out / "metrics.json").read_bytes()
+    other = shutil.copytree(model, tmp_path / "other")
+    for arguments, said in [((other, reviews.dev), "another model"), ((model, reviews.train), "other data")]:
+        status, _, stderr = erya("evaluate", *arguments, *command)
+        assert status == 2 and said in stderr and "choose another --out" in stderr
+        assert (out / "metrics.json").read_bytes() == former
+    (out / "metrics.json").write_text("[]", encoding="utf-8")
+    status, _, stderr = erya("evaluate", model, reviews.dev, *command)
+    assert status == 2 and "no evaluation wrote" in stderr
 
 
 @pytest.mark.parametrize("command", [("finetune", "classify"), ("evaluate",), ("predict",)])
