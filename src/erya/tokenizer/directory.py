@@ -15,6 +15,16 @@ from typing import Any, cast
 from erya.errors import CheckpointError, InputError
 from erya.files import atomic_write
 from erya.tokenizer.huggingface import build, native_parts
+from erya.tokenizer.parts import (
+    BertNormalizer,
+    LegacyTokens,
+    ModelFile,
+    SpecialNames,
+    TokenizerConfig,
+    WholeFile,
+    WordPieceModel,
+    read_part,
+)
 from erya.tokenizer.spec import SPECIAL_TOKENS, AddedToken, Mode, Rules, TokenizerSpec
 from erya.tokenizer.vocabulary import read_vocabulary, run_alphabet, same_vocabulary
 
@@ -39,18 +49,20 @@ def read_spec(directory: Path) -> TokenizerSpec:
         raise InputError(
             "no such directory", where=str(directory), hint="give a tokenizer or model directory"
         )
-    config = _read_json(directory / CONFIG)
-    whole = _read_json(directory / TOKENIZER)
-    if not whole and not (directory / VOCABULARY).is_file():
+    config = read_part(TokenizerConfig, _read_json(directory / CONFIG), file=directory / CONFIG)
+    raw = _read_json(directory / TOKENIZER)
+    if not raw and not (directory / VOCABULARY).is_file():
         raise InputError(f"no tokenizer here: neither {TOKENIZER} nor {VOCABULARY}", where=str(directory))
+    whole = read_part(WholeFile, raw, file=directory / TOKENIZER) if raw else None
+    model = _wordpiece(directory / TOKENIZER, whole) if whole is not None else None
     mode = _mode(directory, config)
-    pieces = _pieces(directory, whole)
-    rules = _rules(directory, mode, whole, config)
-    names = _special_names(directory, whole, config)
+    pieces = _pieces(directory, model)
+    rules = _rules(directory, mode, whole, model, config)
+    names = _special_names(directory, model, config)
     added = _added(directory, pieces, names, whole, config)
     spec = TokenizerSpec(mode=mode, rules=rules, pieces=pieces, added=added, special_tokens=names)
-    if mode == "native" and whole:
-        _require_native(directory, whole, spec)
+    if mode == "native" and whole is not None:
+        _require_native(directory, raw, spec)
     return spec
 
 
@@ -91,10 +103,11 @@ def _config(spec: TokenizerSpec) -> dict[str, Any]:
     return config
 
 
-def _mode(directory: Path, config: Mapping[str, Any]) -> Mode:
+def _mode(directory: Path, config: TokenizerConfig) -> Mode:
+    ours = directory / "erya.json"
     told = {
-        CONFIG: config.get(MODE_KEY),
-        "erya.json": _read_json(directory / "erya.json").get("tokenizer_mode"),
+        CONFIG: config.erya_mode,
+        ours.name: read_part(ModelFile, _read_json(ours), file=ours).tokenizer_mode,
     }
     values = {value for value in told.values() if value is not None}
     if len(values) > 1:
@@ -107,117 +120,112 @@ def _mode(directory: Path, config: Mapping[str, Any]) -> Mode:
     return cast(Mode, mode)
 
 
-def _pieces(directory: Path, whole: Mapping[str, Any]) -> tuple[str, ...]:
+def _wordpiece(path: Path, whole: WholeFile) -> WordPieceModel:
+    kind = whole.model.get("type", "WordPiece")
+    if kind != "WordPiece":
+        raise CheckpointError(
+            f"the tokenizer's model is {kind}, not WordPiece", where=str(path), hint="use a BERT model"
+        )
+    return read_part(WordPieceModel, whole.model, file=path, name="model")
+
+
+def _pieces(directory: Path, model: WordPieceModel | None) -> tuple[str, ...]:
     listed = read_vocabulary(directory / VOCABULARY) if (directory / VOCABULARY).is_file() else None
-    if not whole:
+    if model is None:
         assert listed is not None
         return listed
-    where = str(directory / TOKENIZER)
-    model = whole.get("model") or {}
-    if model.get("type", "WordPiece") != "WordPiece" or not isinstance(model.get("vocab"), dict):
-        raise CheckpointError(
-            f"the tokenizer's model is {model.get('type')}, not WordPiece",
-            where=where,
-            hint="use a BERT model",
-        )
-    by_id = {id: piece for piece, id in model["vocab"].items()}
-    if sorted(by_id) != list(range(len(model["vocab"]))):
-        gap = next(id for id in range(len(model["vocab"])) if id not in by_id)
-        raise CheckpointError(f"the vocabulary has no piece with id {gap}", where=where)
+    by_id = {id: piece for piece, id in model.vocab.items()}
+    if sorted(by_id) != list(range(len(model.vocab))):
+        gap = next(id for id in range(len(model.vocab)) if id not in by_id)
+        raise CheckpointError(f"the vocabulary has no piece with id {gap}", where=str(directory / TOKENIZER))
     pieces = tuple(by_id[id] for id in range(len(by_id)))
     if listed is not None:
         same_vocabulary(pieces, listed, where=str(directory / VOCABULARY))
     return pieces
 
 
-def _rules(directory: Path, mode: Mode, whole: Mapping[str, Any], config: Mapping[str, Any]) -> Rules:
+def _rules(
+    directory: Path,
+    mode: Mode,
+    whole: WholeFile | None,
+    model: WordPieceModel | None,
+    config: TokenizerConfig,
+) -> Rules:
+    lowercase = config.do_lower_case is not False
     if mode == "native":
-        model = whole.get("model") or {}
-        return Rules(
-            lowercase=bool(config.get("do_lower_case", True)),
-            strip_accents=False,
-            clean=False,
-            max_word_length=model.get("max_input_chars_per_word", 100),
-        )
-    if whole:
-        rules = _whole_rules(directory / TOKENIZER, whole)
+        longest = model.max_input_chars_per_word if model is not None else 100
+        return Rules(lowercase=lowercase, strip_accents=False, clean=False, max_word_length=longest)
+    if whole is not None and model is not None:
+        rules = _whole_rules(directory / TOKENIZER, whole, model)
         _require_agreement(directory, rules, config)
         return rules
-    lowercase = bool(config.get("do_lower_case", True))
-    strip = config.get("strip_accents")
     return Rules(
         lowercase=lowercase,
-        strip_accents=lowercase if strip is None else bool(strip),
-        split_hanzi=bool(config.get("tokenize_chinese_chars", True)),
+        strip_accents=lowercase if config.strip_accents is None else config.strip_accents,
+        split_hanzi=config.tokenize_chinese_chars is not False,
     )
 
 
-def _whole_rules(path: Path, whole: Mapping[str, Any]) -> Rules:
-    normalizer, pre_tokenizer = whole.get("normalizer") or {}, whole.get("pre_tokenizer") or {}
-    found = normalizer.get("type"), pre_tokenizer.get("type")
+def _whole_rules(path: Path, whole: WholeFile, model: WordPieceModel) -> Rules:
+    found = tuple((part or {}).get("type") for part in (whole.normalizer, whole.pre_tokenizer))
     if found != ("BertNormalizer", "BertPreTokenizer"):
         raise CheckpointError(
             f"the tokenizer's parts are {found}, not BertNormalizer and BertPreTokenizer", where=str(path)
         )
-    lowercase, strip, model = bool(normalizer["lowercase"]), normalizer.get("strip_accents"), whole["model"]
+    normalizer = read_part(BertNormalizer, whole.normalizer, file=path, name="normalizer")
+    strip = normalizer.strip_accents
     return Rules(
-        lowercase=lowercase,
-        strip_accents=lowercase if strip is None else bool(strip),
-        split_hanzi=bool(normalizer["handle_chinese_chars"]),
-        clean=bool(normalizer["clean_text"]),
-        prefix=model.get("continuing_subword_prefix", "##"),
-        max_word_length=model.get("max_input_chars_per_word", 100),
+        lowercase=normalizer.lowercase,
+        strip_accents=normalizer.lowercase if strip is None else strip,
+        split_hanzi=normalizer.handle_chinese_chars,
+        clean=normalizer.clean_text,
+        prefix=model.continuing_subword_prefix,
+        max_word_length=model.max_input_chars_per_word,
     )
 
 
-def _require_agreement(directory: Path, rules: Rules, config: Mapping[str, Any]) -> None:
+def _require_agreement(directory: Path, rules: Rules, config: TokenizerConfig) -> None:
     for key, field in _FLAGS.items():
-        said, is_so = config.get(key), getattr(rules, field)
-        if said is not None and bool(said) != is_so:
+        said, is_so = getattr(config, key), getattr(rules, field)
+        if said is not None and said != is_so:
             raise CheckpointError(
-                f"{CONFIG} says {key}={bool(said)}, {TOKENIZER} says {is_so}",
+                f"{CONFIG} says {key}={said}, {TOKENIZER} says {is_so}",
                 where=str(directory),
                 hint="correct the file that is wrong: transformers follows the first, tokenizers the second",
             )
 
 
 def _special_names(
-    directory: Path, whole: Mapping[str, Any], config: Mapping[str, Any]
+    directory: Path, model: WordPieceModel | None, config: TokenizerConfig
 ) -> tuple[str, str, str, str, str]:
-    told = {**_read_json(directory / SPECIALS), **{key: value for key, value in config.items() if value}}
-    names = [_content(told.get(role)) or name for role, name in zip(_ROLES, SPECIAL_TOKENS, strict=True)]
-    unk = (whole.get("model") or {}).get("unk_token")
-    names[1] = unk or names[1]
+    listed = read_part(SpecialNames, _read_json(directory / SPECIALS), file=directory / SPECIALS)
+    names = [
+        getattr(config, role) or getattr(listed, role) or usual
+        for role, usual in zip(_ROLES, SPECIAL_TOKENS, strict=True)
+    ]
+    if model is not None:
+        names[1] = model.unk_token or names[1]
     return cast(tuple[str, str, str, str, str], tuple(names))
-
-
-def _content(token: Any) -> str | None:
-    return token.get("content") if isinstance(token, dict) else token
 
 
 def _added(
     directory: Path,
     pieces: Sequence[str],
     names: Sequence[str],
-    whole: Mapping[str, Any],
-    config: Mapping[str, Any],
+    whole: WholeFile | None,
+    config: TokenizerConfig,
 ) -> tuple[AddedToken, ...]:
     """The added tokens of all files together; the five special tokens are added tokens in any case."""
     ids = {piece: id for id, piece in enumerate(pieces)}
-    entries = [{"id": int(id), **token} for id, token in (config.get("added_tokens_decoder") or {}).items()]
-    entries += whole.get("added_tokens") or []
-    legacy = _read_json(directory / "added_tokens.json")
-    known = {entry["content"] for entry in entries}
-    entries += [
-        {"id": id, "content": name, "special": False, "normalized": True}
-        for name, id in legacy.items()
-        if name not in known
-    ]
-    fields = AddedToken.__dataclass_fields__
     added = {
-        entry["content"]: AddedToken(**{key: value for key, value in entry.items() if key in fields})
-        for entry in entries
+        token.content: AddedToken(id=id, **token.model_dump())
+        for id, token in (config.added_tokens_decoder or {}).items()
     }
+    listed = whole.added_tokens if whole is not None else []
+    added |= {token.content: AddedToken(**token.model_dump()) for token in listed}
+    path = directory / "added_tokens.json"
+    for name, id in read_part(LegacyTokens, _read_json(path), file=path).root.items():
+        added.setdefault(name, AddedToken(name, id, special=False, normalized=True))
     missing = [name for name in names if name not in added and name not in ids]
     if missing:
         raise CheckpointError(

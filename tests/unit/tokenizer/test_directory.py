@@ -143,6 +143,44 @@ def test_bad_directories_say_what_and_where(
     assert str(tmp_path) in str(caught.value)
 
 
+CONFIG_NAME, WHOLE_NAME = "tokenizer_config.json", "tokenizer.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "part"),
+    [
+        (WHOLE_NAME, {"model": {"type": "WordPiece"}}, "model.vocab"),
+        (WHOLE_NAME, {"model": {"vocab": ["a"]}}, "model.vocab"),
+        (WHOLE_NAME, {"model": {"vocab": {"a": "0"}}}, "model.vocab.a"),
+        (WHOLE_NAME, {"model": 7}, "model"),
+        (WHOLE_NAME, {"normalizer": {"type": "BertNormalizer"}}, "normalizer.lowercase"),
+        (WHOLE_NAME, {"normalizer": []}, "normalizer"),
+        (WHOLE_NAME, {"added_tokens": [{"content": "[X]"}]}, "added_tokens.0.id"),
+        (WHOLE_NAME, {"added_tokens": [{"id": True, "content": "[X]"}]}, "added_tokens.0.id"),
+        (CONFIG_NAME, {"added_tokens_decoder": [{"content": "[X]"}]}, "added_tokens_decoder"),
+        (CONFIG_NAME, {"added_tokens_decoder": {"x": {"content": "[X]"}}}, "added_tokens_decoder.x"),
+        (CONFIG_NAME, {"added_tokens_decoder": {"0": {}}}, "added_tokens_decoder.0.content"),
+        (CONFIG_NAME, {"do_lower_case": "yes"}, "do_lower_case"),
+        (CONFIG_NAME, {"erya_mode": ["native"]}, "erya_mode"),
+        (CONFIG_NAME, {"pad_token": {"content": 0}}, "pad_token"),
+        ("special_tokens_map.json", {"cls_token": 3}, "cls_token"),
+        ("added_tokens.json", {"[X]": "9"}, "[X]"),
+        ("erya.json", {"tokenizer_mode": {}}, "tokenizer_mode"),
+    ],
+)
+def test_what_a_hand_damaged_is_named_by_file_and_part(
+    tmp_path: Path, name: str, changes: dict[str, object], part: str
+) -> None:
+    directory = write_tokenizer(tmp_path / "a")
+    Tokenizer.open(directory).save(directory)
+    for path in (directory / "added_tokens.json", directory / "erya.json"):
+        path.write_text("{}")
+    edit(directory / name, **changes)
+    with pytest.raises(CheckpointError) as caught:
+        Tokenizer.open(directory)
+    assert caught.value.what.startswith(f"damaged: {part}") and caught.value.where == str(directory / name)
+
+
 def test_no_such_directory() -> None:
     with pytest.raises(InputError, match="no such directory"):
         Tokenizer.open(Path("nowhere"))
