@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,8 @@ BLOCK_BYTES = 1 << 20
 MAX_DOCUMENT_BYTES = 64 << 20
 # So many lines in ASCII are looked through for one that tells the encoding.
 _MAX_ASCII_LINES = 100_000
+_DAMAGE = b"\xff"
+_HALVES = re.compile("[\ud800-\udfff]")
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _RAW_SUFFIXES = (*_JSON_SUFFIXES, ".txt")
 
@@ -142,8 +145,24 @@ def _utf8_chunks(file: RawFile, stream: IO[bytes]) -> tuple[Encoding, Iterable[b
     chunks = iter(lambda: stream.read(BLOCK_BYTES), b"")
     if file.encoding not in ("utf-16-le", "utf-16-be"):
         return file.encoding, _without_mark(chunks)
-    decoder = codecs.getincrementaldecoder(file.encoding)("replace")
-    return "utf-8", _without_mark(decoder.decode(chunk).encode("utf-8", "replace") for chunk in chunks)
+    return "utf-8", _without_mark(_utf16_as_utf8(chunks, file.encoding))
+
+
+def _utf16_as_utf8(chunks: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
+    """UTF-16 as UTF-8. Damage stays damage: half a pair, or an odd last byte, becomes a byte no UTF-8 has."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    for chunk in chunks:
+        yield _utf8(decoder.decode(chunk))
+    rest = decoder.getstate()[0]
+    whole = len(rest) // 2 * 2
+    yield _utf8(rest[:whole].decode(encoding, "surrogatepass")) + _DAMAGE * (len(rest) - whole)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _DAMAGE.join(part.encode("utf-8") for part in _HALVES.split(text))
 
 
 def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:

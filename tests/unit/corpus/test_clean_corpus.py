@@ -146,3 +146,14 @@ def _is_alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_damage_in_utf_16_is_counted(tmp_path):
+    path = tmp_path / "raw.txt"
+    text = (
+        "".join(f"第{n}行：我们的国家。\n" for n in range(20)) + "一半\ud83d的表情也算。\n最后一行有半个字符"
+    )
+    path.write_bytes(text.encode("utf-16-le", "surrogatepass") + b"\x00")
+    report = clean_corpus([path], tmp_path / "out", OPTIONS, workers=1)
+    assert report.damaged == 2 and report.kept == 22
+    assert sum("\ufffd" in item.text for item in read_documents(tmp_path / "out")) == 2

@@ -1,6 +1,7 @@
 """Raw files in blocks: every form, compressed and not, and what is refused."""
 
 import bz2
+import codecs
 import gzip
 import lzma
 
@@ -46,6 +47,23 @@ def test_every_line_comes_once(tmp_path, suffix, encoding):
         assert block.first_line == line
         line += block.data.count(b"\n")
     assert found[-1].position == path.stat().st_size
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_damage_inside_utf_16_stays_damage(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    halves = "好\ud83d。\n\ude00好\n" + "𠮷" * 99 + "\n"
+    data = (TEXT + halves + TEXT).encode(encoding, "surrogatepass")
+    path.write_bytes(codecs.BOM_UTF16_LE + data if encoding == "utf-16-le" else codecs.BOM_UTF16_BE + data)
+    expected = (TEXT + halves + TEXT).encode("utf-8", "surrogatepass")
+    expected = expected.replace(b"\xed\xa0\xbd", b"\xff").replace(b"\xed\xb8\x80", b"\xff")
+    assert b"".join(block.data for block in blocks(path)) == expected
+    # Cut off in the middle: of a character, of a pair, of either half of a pair.
+    for tail, damaged in [("好", 1), ("𠮷", 1), ("𠮷", 2), ("𠮷", 3)]:
+        end = len(tail.encode(encoding)) - damaged
+        path.write_bytes(path.read_bytes()[:2] + TEXT.encode(encoding) + tail.encode(encoding)[:end])
+        found = b"".join(block.data for block in blocks(path))
+        assert found.startswith(TEXT.encode()) and b"\xff" in found[len(TEXT.encode()) :]
 
 
 @given(st.lists(st.sampled_from(["一二三。", "", "四"]), min_size=1, max_size=60))
