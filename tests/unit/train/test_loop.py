@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 from collections.abc import Mapping
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_model import ToyTrainable, toy_recipe, toy_run
+from toy_model import ToyTerm, ToyTrainable, toy_recipe, toy_run
 
 from erya.data.batches import PackedBatch
 from erya.errors import CheckpointError, ConfigError, InputError, StorageError, TrainingError
@@ -262,3 +263,54 @@ def test_a_failing_source_ends_the_run_with_its_error(tmp_path: Path) -> None:
     recipe = toy_recipe()
     with pytest.raises(InputError, match="gone"):
         train(ToyTrainable(), Broken(), recipe=recipe.train, run_recipe=recipe, directory=tmp_path)
+
+
+class Spy(Callback):
+    """Keeps the reports of all steps."""
+
+    def __init__(self) -> None:
+        self.reports: list[StepReport] = []
+
+    def on_step(self, report: StepReport) -> None:
+        self.reports.append(report)
+
+
+def test_the_recipe_says_the_schedule(tmp_path: Path) -> None:
+    for schedule, final in (("cosine", 0.25), ("constant", 0.0)):
+        spy, recipe = Spy(), toy_recipe(steps=10, schedule=schedule, warmup_ratio=0.0, final_lr_ratio=final)
+        toy_run(tmp_path / schedule, recipe=recipe, callbacks=[spy])
+        middles = [(step + 0.5) / 10 for step in range(10)]
+        falls = [(1 + math.cos(math.pi * middle)) / 2 if schedule == "cosine" else 1.0 for middle in middles]
+        rates = [0.01 * (final + (1 - final) * fall) for fall in falls]
+        assert [report.lr for report in spy.reports] == pytest.approx(rates)
+
+
+def test_the_recipe_says_how_long_a_gradient_may_be(tmp_path: Path) -> None:
+    lengths = {}
+    for clip_norm in (0.001, 0.01, 1e9):
+        recipe = toy_recipe(steps=1, clip_norm=clip_norm)
+        spy, trainable = Spy(), ToyTrainable(dropout=0.0)
+        toy_run(tmp_path / str(clip_norm), trainable, recipe=recipe, callbacks=[spy])
+        gradients = [parameter.grad for parameter in trainable.module.parameters()]
+        lengths[clip_norm] = torch.nn.utils.get_total_norm(gradients).item()
+        assert spy.reports[0].grad_norm > 0.01, "what is reported is the length before it is shortened"
+    assert lengths[0.001] == pytest.approx(0.001, rel=1e-2)
+    assert lengths[0.01] == pytest.approx(0.01, rel=1e-2)
+    assert lengths[1e9] > 0.01
+
+
+def test_the_recipe_says_how_many_tokens_are_computed_at_once(tmp_path: Path) -> None:
+    class Sizes(ToyTrainable):
+        def losses(self, batch: PackedBatch) -> list[ToyTerm]:
+            sizes.append(batch.num_tokens)
+            return super().losses(batch)
+
+    weights = {}
+    for limit in (None, 12):
+        sizes: list[int] = []
+        trainable = Sizes(dropout=0.0)
+        toy_run(tmp_path / str(limit), trainable, recipe=toy_recipe(steps=4, micro_batch_tokens=limit))
+        assert (max(sizes) <= 12) == (limit == 12) and (len(sizes) > 4) == (limit == 12)
+        weights[limit] = [parameter.detach() for parameter in trainable.module.parameters()]
+    for one, other in zip(*weights.values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
