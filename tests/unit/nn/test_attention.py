@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -34,33 +36,52 @@ def test_equals_attention_sequence_by_sequence_with_its_gradient(packed_of, leng
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
-@pytest.mark.parametrize("lengths", LENGTHS)
-def test_gradient_under_dropout_is_that_of_the_same_mask(packed_of, lengths):
-    layout, heads, prob = layout_of(packed_of(*lengths)), 2, 0.3
-    qkv = torch.randn(sum(lengths), 24, requires_grad=True)
-    torch.manual_seed(3)
-    out = attention_matmul.attend(qkv, layout, num_heads=heads, dropout_prob=prob)
-    out.square().sum().backward()
-
-    torch.manual_seed(3)
-    again = qkv.detach().clone().requires_grad_()
+def under_dropout(qkv, layout, num_heads, prob, draw):
+    """The definition, differentiated by autograd; `draw` gives the mask for each group's probabilities."""
     rows = []
     for group in layout.groups:
-        cells = again if group.rows is None else again[group.rows]
-        query, key, value = cells.view(group.num_sequences, group.length, 3, heads, 4).permute(2, 0, 3, 1, 4)
-        scores = query @ key.mT / 2.0
+        cells = qkv if group.rows is None else qkv[group.rows]
+        shape = (group.num_sequences, group.length, 3, num_heads, -1)
+        query, key, value = cells.view(shape).permute(2, 0, 3, 1, 4)
+        scores = query @ key.mT / query.shape[-1] ** 0.5
         if group.key_bias is not None:
             scores = scores + group.key_bias[:, None]
         probs = scores.softmax(-1)
-        shape = torch.Size([group.num_sequences * heads, group.length, group.length])
-        keep = keep_bits(shape, prob, dtype=torch.float32).view_as(probs)
-        dropped = probs * (keep != 0) * keep_scale(prob)
-        rows.append((dropped @ value).transpose(1, 2).reshape(-1, 8))
-    expected = torch.cat(rows)
-    expected = expected if layout.places is None else expected[layout.places]
-    torch.testing.assert_close(out, expected)
+        keep = draw(torch.Size([group.num_sequences * num_heads, group.length, group.length]))
+        dropped = probs * (keep != 0).view_as(probs) * keep_scale(prob)
+        rows.append((dropped @ value).transpose(1, 2).reshape(group.num_sequences * group.length, -1))
+    joined = torch.cat(rows)
+    return joined if layout.places is None else joined[layout.places]
+
+
+def assert_gradient_is_that_of_the_mask(qkv, layout, prob, draw):
+    torch.manual_seed(3)
+    out = attention_matmul.attend(qkv, layout, num_heads=2, dropout_prob=prob)
+    out.square().sum().backward()
+    torch.manual_seed(3)
+    again = qkv.detach().clone().requires_grad_()
+    expected = under_dropout(again, layout, 2, prob, draw)
     expected.square().sum().backward()
+    torch.testing.assert_close(out, expected)
     torch.testing.assert_close(qkv.grad, again.grad)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_gradient_under_dropout_is_that_of_the_same_mask(packed_of, lengths):
+    qkv = torch.randn(sum(lengths), 24, requires_grad=True)
+    assert_gradient_is_that_of_the_mask(
+        qkv, layout_of(packed_of(*lengths)), 0.3, lambda shape: keep_bits(shape, 0.3, dtype=torch.float32)
+    )
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_gradient_under_dropout_with_a_mask_of_booleans(packed_of, lengths, monkeypatch):
+    def draw(shape):
+        return torch.rand(shape) >= 0.3
+
+    monkeypatch.setattr(attention_matmul, "_draw", lambda probs, prob: draw(probs.shape))
+    qkv = torch.randn(sum(lengths), 24, requires_grad=True)
+    assert_gradient_is_that_of_the_mask(qkv, layout_of(packed_of(*lengths)), 0.3, draw)
 
 
 def test_bfloat16_stays_near_float32(packed_of):
@@ -90,18 +111,65 @@ def test_varlen_declares_that_it_has_no_dropout():
     assert "no dropout" in relaxed.refusal(fake, 0.1)
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("lengths", LENGTHS)
-def test_varlen_kernel_equals_matmul_on_cuda(packed_of, lengths):
+@pytest.fixture
+def cuda_layout_of(packed_of):
+    """Builds the layout of a batch of these lengths on a CUDA device."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    batch = packed_of(*lengths)
-    layout = layout_of(batch)
-    layout = type(layout)(layout.groups, layout.places, layout.bounds.cuda(), layout.max_length)
+
+    def build(*lengths):
+        batch = packed_of(*lengths)
+        moved = {name: getattr(batch, name).cuda() for name in ("ids", "type_ids", "positions", "bounds")}
+        return layout_of(replace(batch, **moved))
+
+    return build
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_varlen_kernel_equals_matmul_on_cuda(cuda_layout_of, lengths):
     qkv = torch.randn(sum(lengths), 3 * 64, device="cuda", dtype=torch.bfloat16)
-    varlen = attend(qkv, layout, num_heads=2, backend="varlen")
+    varlen = attend(qkv, cuda_layout_of(*lengths), num_heads=2, backend="varlen")
     exact = by_sequence(qkv.float(), lengths, 2)
     assert (varlen.float() - exact).abs().max() < 0.03
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_gradient_of_the_varlen_kernel_equals_that_of_matmul_on_cuda(cuda_layout_of, lengths):
+    torch.manual_seed(0)
+    layout = cuda_layout_of(*lengths)
+    qkv = torch.randn(sum(lengths), 3 * 64, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    exact = qkv.detach().float().requires_grad_()
+    weights = torch.randn(sum(lengths), 64, device="cuda")
+    for given, backend in ((qkv, "varlen"), (exact, "matmul")):
+        (attend(given, layout, num_heads=2, backend=backend).float() * weights).sum().backward()
+    assert (qkv.grad.float() - exact.grad).abs().max() < 0.02 * exact.grad.abs().max()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_gradient_under_dropout_is_that_of_the_same_mask_on_cuda(cuda_layout_of, lengths):
+    def draw(shape):
+        return attention_matmul._draw(torch.empty(shape, device="cuda"), 0.3)
+
+    qkv = torch.randn(sum(lengths), 24, device="cuda", requires_grad=True)
+    assert_gradient_is_that_of_the_mask(qkv, cuda_layout_of(*lengths), 0.3, draw)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("prob", [0.1, 0.5])
+def test_the_mask_on_cuda_drops_the_stated_share(prob):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    torch.manual_seed(0)
+    probs = torch.ones(100, 71, 71, device="cuda", dtype=torch.bfloat16)
+    keep = attention_matmul._draw(probs, prob)
+    assert keep.dtype == torch.bool and keep.shape == probs.shape
+    assert keep.float().mean().item() == pytest.approx(1 - prob, abs=3e-3)
+    kept = attention_matmul._kept(probs, keep)
+    assert kept.dtype == torch.bfloat16
+    assert (kept.float() * keep_scale(prob)).mean().item() == pytest.approx(1.0, abs=1e-2)
 
 
 def test_heads_must_divide_the_width():
