@@ -91,7 +91,8 @@ class Evaluation:
             warnings.append(f"No text of the file is labelled {', '.join(absent)}: not scored.")
         answer = self.scores.only_answer
         if answer is not None:
-            warnings.append(f"The model answers {answer} for every text: it has not learnt better.")
+            said = f"The model answers {answer} for every text"
+            warnings.append(f"{said}: it has not learnt to tell them apart.")
         if self.encoding.truncated_texts:
             share = self.encoding.truncated_share
             warnings.append(f"{share:.1%} of the texts were truncated to {self.max_length} tokens.")
