@@ -17,15 +17,15 @@ class DemoSettings(StrictModel):
         vocab_size: size of the vocabulary, at most.
         hidden_size: width of the encoder; its heads are 64 wide.
         num_layers: its depth.
-        pretrain_steps: optimiser steps of 4,096 tokens.
+        pretrain_steps: optimiser steps of 1,024 tokens.
         epochs: passes of each classifier over its labelled reviews, at most.
     """
 
-    num_labelled: int = Field(2000, ge=20)
+    num_labelled: int = Field(1000, ge=20)
     num_scored: int = Field(2000, ge=20)
     num_seeds: int = Field(3, ge=2)
     vocab_size: int = Field(8000, ge=200)
     hidden_size: int = Field(256, ge=64, multiple_of=64)
-    num_layers: int = Field(4, ge=1)
-    pretrain_steps: int = Field(700, ge=1)
+    num_layers: int = Field(2, ge=1)
+    pretrain_steps: int = Field(4000, ge=1)
     epochs: int = Field(4, ge=1)
