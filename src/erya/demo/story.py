@@ -184,9 +184,9 @@ def _accuracy(out: Path, model: Path) -> float:
 def _recipe(out: Path, settings: DemoSettings) -> str:
     """The pre-training recipe, as one would write it by hand.
 
-    Its choices are those for minutes, not days: small batches for many steps, two tokens of five predicted for
-    more to learn from each, single characters (whose neighbours in the word give them away) before whole words,
-    and no dropout, since hardly anything is seen twice.
+    Its choices are those for minutes, not days: small batches for many steps, two tokens of five predicted
+    for more to learn from each, single characters (whose neighbours in the word give them away) before whole
+    words, and no dropout, since hardly anything is seen twice.
     """
     model = {
         "hidden_size": settings.hidden_size,
