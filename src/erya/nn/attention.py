@@ -99,8 +99,8 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(size, 3 * size)
         self.output = nn.Linear(size, size)
 
-    def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
-        """Shape (N, H) in and out."""
+    def forward(self, hidden: Tensor, layout: Layout, *, rows: Tensor | None = None) -> Tensor:
+        """Shape (N, H) in and out; with `rows`, int64, shape (R,), only those rows come out, (R, H)."""
         dropout_prob = self.dropout_prob if self.training else 0.0
         attended = attend(
             self.qkv(hidden),
@@ -109,5 +109,7 @@ class SelfAttention(nn.Module):
             dropout_prob=dropout_prob,
             backend=self.backend,
         )
+        if rows is not None:
+            attended = attended.index_select(0, rows)
         projected: Tensor = self.output(attended)
         return projected

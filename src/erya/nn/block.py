@@ -41,8 +41,13 @@ class PostNormBlock(nn.Module):
         self.feedforward_norm = nn.LayerNorm(size, eps=norm_eps)
         self.dropout = Dropout(dropout_prob)
 
-    def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
-        """Shape (N, H) in and out."""
-        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
-        hidden = self.feedforward_norm(hidden + self.dropout(self.feedforward(hidden)))
-        return hidden
+    def forward(self, hidden: Tensor, layout: Layout, *, rows: Tensor | None = None) -> Tensor:
+        """Shape (N, H) in and out; with `rows`, int64, shape (R,), only those rows come out, (R, H).
+
+        Every token is still attended to; what follows attention is computed for `rows` alone.
+        """
+        attended = self.attention(hidden, layout, rows=rows)
+        kept = hidden if rows is None else hidden.index_select(0, rows)
+        kept = self.attention_norm(kept + self.dropout(attended))
+        normed: Tensor = self.feedforward_norm(kept + self.dropout(self.feedforward(kept)))
+        return normed

@@ -1,6 +1,6 @@
 """One vector a sequence.
 
-N tokens, S sequences, H width.
+S sequences, H width.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ class FirstTokenPooler(nn.Module):
         super().__init__()
         self.dense = nn.Linear(size, size)
 
-    def forward(self, hidden: Tensor, bounds: Tensor) -> Tensor:
-        """From hidden states, shape (N, H), and bounds, shape (S + 1,), to shape (S, H)."""
-        return torch.tanh(self.dense(hidden.index_select(0, bounds[:-1].long())))
+    def forward(self, first: Tensor) -> Tensor:
+        """From the states of first tokens, shape (S, H), to vectors, shape (S, H)."""
+        return torch.tanh(self.dense(first))

@@ -55,6 +55,20 @@ def test_no_token_sees_another_sequence(encoder, packed_of):
     assert not torch.allclose(before[5:], after[5:])
 
 
+def test_pooled_equals_pooling_the_whole_output_with_its_gradient(encoder, packed_of):
+    batch = packed_of(12, 30, 1, 9)
+    whole = encoder.pool(encoder(batch), batch)
+    weights = torch.randn(4, CONFIG.hidden_size, generator=torch.Generator().manual_seed(1))
+    (whole * weights).sum().backward()
+    expected = {name: parameter.grad for name, parameter in encoder.named_parameters()}
+    encoder.zero_grad(set_to_none=True)
+    pooled = encoder.pooled(batch)
+    torch.testing.assert_close(pooled, whole, rtol=1e-5, atol=1e-6)
+    (pooled * weights).sum().backward()
+    for name, parameter in encoder.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-3, atol=1e-4)
+
+
 def test_all_hidden_holds_the_embeddings_and_every_block(encoder, packed_of):
     output = encoder(packed_of(3, 4), keep_all_hidden=True)
     assert len(output.all_hidden) == 1 + CONFIG.num_layers
@@ -98,6 +112,8 @@ def test_pooling_without_a_pooler_is_refused(packed_of):
     encoder, batch = Encoder(CONFIG, pooler=False), packed_of(3)
     with pytest.raises(ValueError, match="no pooler"):
         encoder.pool(encoder(batch), batch)
+    with pytest.raises(ValueError, match="no pooler"):
+        encoder.pooled(batch)
     ids = torch.ones(2, 3, dtype=torch.long)
     hidden, pooled = encoder.padded(ids, torch.ones_like(ids))
     assert hidden.shape == (2, 3, CONFIG.hidden_size)

@@ -32,6 +32,5 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, batch: PackedTensors) -> Tensor:
         """Logits, shape (S, C)."""
-        pooled = self.encoder.pool(self.encoder(batch), batch)
-        logits: Tensor = self.classifier(self.dropout(pooled))
+        logits: Tensor = self.classifier(self.dropout(self.encoder.pooled(batch)))
         return logits
