@@ -27,5 +27,5 @@ class DemoSettings(StrictModel):
     vocab_size: int = Field(8000, ge=200)
     hidden_size: int = Field(256, ge=64, multiple_of=64)
     num_layers: int = Field(2, ge=1)
-    pretrain_steps: int = Field(4000, ge=1)
+    pretrain_steps: int = Field(5200, ge=1)
     epochs: int = Field(4, ge=1)
