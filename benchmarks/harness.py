@@ -34,8 +34,14 @@ class Result:
         return statistics.median(self.rates)
 
 
-def compete(contenders: dict[str, Setup], *, rounds: int, threads: int, warmup: int = 2) -> list[Result]:
-    """Run the contenders in turns, A B A B ..., `rounds` counted rounds each."""
+def compete(
+    contenders: dict[str, Setup], *, rounds: int, threads: int, warmup: int = 2, warm_turns: bool = False
+) -> list[Result]:
+    """Run the contenders in turns, A B A B ..., `rounds` counted rounds each.
+
+    With `warm_turns` each turn is a round that is not counted and one that is: a process that was idle for
+    half a minute is slower at first than in the long run, which is what a training run is.
+    """
     os.environ.update(
         OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false"
     )
@@ -51,8 +57,9 @@ def compete(contenders: dict[str, Setup], *, rounds: int, threads: int, warmup: 
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for round_number in range(warmup + rounds):
         for name, pipe in pipes.items():
-            pipe.send("round")
-            units, seconds = pipe.recv()
+            for _ in range(2 if warm_turns else 1):
+                pipe.send("round")
+                units, seconds = pipe.recv()
             if round_number >= warmup:
                 rates[name].append(units / seconds)
     results = []
