@@ -2,7 +2,7 @@
 
 `torch.nn.functional.dropout` draws one random number an element; on a CPU that costs as much as a
 matrix product of the same activations. Here one 64-bit draw decides four elements with 15 bits each,
-which is about nine times quicker. What torch's own generator draws keys the bits of a mask, so seeding it,
+which is several times quicker. What torch's own generator draws keys the bits of a mask, so seeding it,
 saving its state and restoring it replay every mask.
 
 Source: Srivastava et al. 2014, Dropout: A Simple Way to Prevent Neural Networks from Overfitting.

@@ -219,6 +219,7 @@ def test_lines_are_written_as_often_as_asked(tmp_path: Path) -> None:
 
 def test_bfloat16_runs(tmp_path: Path) -> None:
     toy_run(tmp_path, recipe=toy_recipe(precision="bfloat16", steps=2))
+    assert list(losses(tmp_path)) == [1, 2]
 
 
 def test_another_machine_is_told_of(tmp_path: Path) -> None:
