@@ -74,6 +74,24 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
         _sweep(path)
         aside.mkdir()
         yield aside
+        publish_directory(aside, path, replace=replace, marker=marker)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        _remove_empty(absent)
+
+
+def publish_directory(aside: Path, path: Path, *, replace: bool, marker: str | None) -> None:
+    """Give a directory that is whole its final name, once everything in it is on the disk.
+
+    Args:
+        aside: the directory, on the same disk.
+        path, replace, marker: as `atomic_directory` has them.
+    Raises:
+        StorageError: `path` exists and may not be replaced, or the disk refuses.
+    """
+    try:
         for file in aside.rglob("*"):
             if file.is_file():
                 with file.open("rb") as stream:
@@ -90,9 +108,6 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
         _sync_directory(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        _remove_empty(absent)
 
 
 def require_free(path: Path, *, replace: bool = False, marker: str | None = None) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from erya.corpus.deduplicate import SeenFingerprints
-from erya.corpus.engine import map_in_order
+from erya.corpus.engines.local import map_in_order
 from erya.corpus.read import Block, RawFile, Unit, find_files, read_blocks
 from erya.corpus.report import DUPLICATE, CleanReport
 from erya.corpus.stages import CleanStage, Outcome, StageOptions

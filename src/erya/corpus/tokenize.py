@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.corpus.engine import map_in_order
+from erya.corpus.engines.local import map_in_order
 from erya.data.documents import (
     Document,
     DocumentsManifest,

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from erya.corpus.engine import map_in_order
+from erya.corpus.engines.local import map_in_order
 from erya.errors import EryaError, InputError
 
 

@@ -7,19 +7,42 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from erya.errors import EryaError
 
+Source = TypeVar("Source")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+EngineName = Literal["local", "ray"]
+
 # So many items a worker may be ahead of the one whose result is wanted next.
 _AHEAD = 2
+
+
+class LocalEngine:
+    """Worker processes of this machine; with one worker, this process itself."""
+
+    name: EngineName = "local"
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        sources: Sequence[Source],
+        *,
+        expand: Callable[[Source], Iterable[Item]],
+    ) -> Generator[Result, None, None]:
+        """See `Engine.map`; here results come in the order of the items."""
+        items = (item for source in sources for item in expand(source))
+        return map_in_order(function, items, workers=self.workers)
 
 
 def map_in_order(
@@ -58,8 +81,9 @@ def map_in_order(
     except BrokenProcessPool:
         raise EryaError(
             "a worker process died before its work was done",
-            hint="most often the memory ran out: use fewer workers (in a script of your own: start the work"
-            " under if __name__ == '__main__', or with workers=1)",
+            hint="most often the memory ran out: use fewer workers; the same command goes on where this one"
+            " stopped (in a script of your own: start the work under if __name__ == '__main__', or with"
+            " workers=1)",
         ) from None
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,1 @@
+"""Where the stages run: processes of this machine, or a Ray cluster."""
