@@ -1,30 +1,17 @@
-"""Pictures as SVG whose text stays text: Hanzi show in any browser and can be searched and copied."""
+"""The pictures of an evaluation: the confusion matrix and the curves of the training run."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.runtime import require
+from erya.pages.pictures import BLUE, GREEN, GREY, ORANGE, new_figure, short_label, styled, to_svg
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#2b6cb0", "#dd6b20", "#2f855a", "#718096"
 _MOST_POINTS = 1500
 _MOST_NUMBERED_CLASSES = 16
-_STYLE = {
-    "svg.fonttype": "none",
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": _GREY,
-    "axes.grid": False,
-    "figure.facecolor": "none",
-}
 
 
 def confusion_picture(confusion: NDArray[np.int64], labels: Sequence[str]) -> str:
@@ -36,8 +23,8 @@ def confusion_picture(confusion: NDArray[np.int64], labels: Sequence[str]) -> st
     """
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     side = min(2.2 + 0.5 * len(labels), 9.0)
-    with _styled("confusion"):
-        figure, axes = _figure(side + 0.6, side)
+    with styled("confusion"):
+        figure, axes = new_figure(side + 0.6, side)
         axes.pcolormesh(shares, cmap="Blues", vmin=0.0, vmax=1.0, edgecolors="white", linewidth=0.8)
         axes.invert_yaxis()
         axes.set_aspect("equal")
@@ -45,14 +32,14 @@ def confusion_picture(confusion: NDArray[np.int64], labels: Sequence[str]) -> st
         axes.set_xlabel("predicted")
         axes.set_ylabel("truth")
         ticks = np.arange(len(labels)) + 0.5
-        names = [_short(label) for label in labels]
+        names = [short_label(label) for label in labels]
         axes.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 4 else 0)
         axes.set_yticks(ticks, names)
         for spine in axes.spines.values():
             spine.set_visible(False)
         if len(labels) <= _MOST_NUMBERED_CLASSES:
             _write_counts(axes, confusion, shares)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def curves_picture(rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -67,26 +54,26 @@ def curves_picture(rows: Sequence[Mapping[str, Any]]) -> str | None:
     eval_loss = _series(rows, "eval_loss")
     if len(losses) == 0 and len(eval_loss) == 0:
         return None
-    with _styled("curves"):
-        figure, axes = _figure(7.5, 3.0, columns=2 if scores else 1)
+    with styled("curves"):
+        figure, axes = new_figure(7.5, 3.0, columns=2 if scores else 1)
         left = axes[0] if scores else axes
         _draw_losses(left, losses, eval_loss)
         if scores:
-            for (name, series), colour in zip(scores.items(), (_GREEN, _ORANGE, _BLUE, _GREY), strict=False):
+            for (name, series), colour in zip(scores.items(), (GREEN, ORANGE, BLUE, GREY), strict=False):
                 axes[1].plot(*series.T, marker="o", markersize=3, color=colour, label=_readable(name))
             axes[1].set_xlabel("step")
             axes[1].set_title("scores on held-out texts", loc="left", fontsize=9)
             axes[1].legend(frameon=False)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _draw_losses(axes: Any, losses: NDArray[np.float64], eval_loss: NDArray[np.float64]) -> None:
     if len(losses):
         thinned = losses[:: -(-len(losses) // _MOST_POINTS)]
-        axes.plot(*thinned.T, color=_BLUE, alpha=0.25, linewidth=0.8)
-        axes.plot(*_smoothed(thinned).T, color=_BLUE, label="training (smoothed)")
+        axes.plot(*thinned.T, color=BLUE, alpha=0.25, linewidth=0.8)
+        axes.plot(*_smoothed(thinned).T, color=BLUE, label="training (smoothed)")
     if len(eval_loss):
-        axes.plot(*eval_loss.T, marker="o", markersize=3, color=_ORANGE, label="held out")
+        axes.plot(*eval_loss.T, marker="o", markersize=3, color=ORANGE, label="held out")
     axes.set_xlabel("step")
     axes.set_title("loss", loc="left", fontsize=9)
     axes.set_ylim(bottom=0)
@@ -95,7 +82,8 @@ def _draw_losses(axes: Any, losses: NDArray[np.float64], eval_loss: NDArray[np.f
 
 def _write_counts(axes: Any, confusion: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
     for (row, column), count in np.ndenumerate(confusion):
-        colour = "white" if shares[row, column] > 0.5 else "#1a202c"
+        # The shades are the same on a dark page, so black stays black.
+        colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column + 0.5, row + 0.5, f"{count:,}", ha="center", va="center", color=colour)
 
 
@@ -130,30 +118,3 @@ def _smoothed(series: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _readable(name: str) -> str:
     return name.removeprefix("eval_").replace("_", " ")
-
-
-def _short(label: str) -> str:
-    """At most ten characters, and no `$`, which matplotlib would read as mathematics."""
-    return (label if len(label) <= 10 else label[:9] + "…").replace("$", "＄")
-
-
-def _figure(width: float, height: float, *, columns: int = 1) -> tuple[Any, Any]:
-    figure = require("matplotlib.figure").Figure((width, height), layout="constrained")
-    return figure, figure.subplots(1, columns)
-
-
-def _styled(salt: str) -> Any:
-    """Our style; the salt keeps the names inside one picture apart from those of another on the page."""
-    return require("matplotlib").rc_context({**_STYLE, "svg.hashsalt": salt})
-
-
-def _svg(figure: Any) -> str:
-    """The figure as an `<svg>` element without what only a file of its own needs."""
-    buffer = io.StringIO()
-    with warnings.catch_warnings():
-        # The browser has the Hanzi; matplotlib only measures the text.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    element = buffer.getvalue()
-    element = element[element.index("<svg") :]
-    return re.sub(r"\s*<metadata>.*?</metadata>", "", element, flags=re.DOTALL)

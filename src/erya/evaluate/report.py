@@ -11,8 +11,8 @@ from typing import Any
 from erya.errors import StorageError
 from erya.evaluate.plots import confusion_picture, curves_picture
 from erya.evaluate.run import Evaluation
-from erya.files import atomic_write, require_file, sha256_of, to_json
-from erya.runtime import require
+from erya.files import require_file, sha256_of, to_json
+from erya.pages.render import render, write
 from erya.train.metrics_file import read_metrics
 
 SCORES_FILE = "metrics.json"
@@ -29,22 +29,14 @@ def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mappi
         MissingExtraError: jinja2 or matplotlib is not installed.
         StorageError: the disk refuses.
     """
-    html = render_report(evaluation, training=training)
-    with atomic_write(path) as stream:
-        stream.write(html.encode())
+    write(path, render_report(evaluation, training=training))
 
 
 def render_report(evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> str:
     """The report as HTML; every text from outside is escaped."""
-    jinja2 = require("jinja2")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("erya.evaluate", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page: str = environment.get_template("report.html.jinja").render(
+    return render(
+        "erya.evaluate",
+        "report.html.jinja",
         evaluation=evaluation,
         scores=evaluation.scores,
         encoding=evaluation.encoding,
@@ -53,7 +45,6 @@ def render_report(evaluation: Evaluation, *, training: Sequence[Mapping[str, Any
         confusion=confusion_picture(evaluation.scores.confusion, evaluation.labels),
         curves=curves_picture(training) if training else None,
     )
-    return page
 
 
 def require_same(directory: Path, *, model: Path, data: Path) -> None:
