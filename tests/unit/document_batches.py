@@ -16,8 +16,10 @@ def to_batch(documents: Iterable[Document]) -> pa.RecordBatch:
             "text": document.text,
             "source": document.source,
             "title": document.title,
+            "pair_start": document.pair_start,
             "word_starts": pack_bits(document.word_starts),
             "sentence_ends": pack_bits(document.sentence_ends),
+            "script": document.script,
             "cluster": document.cluster,
             "split": document.split,
         }

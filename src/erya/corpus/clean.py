@@ -17,7 +17,7 @@ from erya.corpus.engines.local import map_in_order
 from erya.corpus.read import Block, RawFile, Unit, find_files, read_blocks
 from erya.corpus.report import DUPLICATE, CleanReport
 from erya.corpus.stages import CleanStage, Outcome, StageOptions
-from erya.data.documents import MANIFEST, DocumentsWriter
+from erya.data.documents import MANIFEST, DocumentsWriter, write_manifest
 from erya.errors import InputError, nearest_hint
 from erya.files import atomic_directory, atomic_write
 from erya.runtime import available_cores
@@ -78,7 +78,7 @@ def clean_corpus(
                         on_progress(outcome.position, total, report.raw_bytes)
             _refuse_nothing(report)
             report.seconds = time.perf_counter() - started
-            writer.finish(report.as_dict())
+            write_manifest(directory, writer.finish(), report=report.as_dict())
         finally:
             writer.close()
         with atomic_write(directory / REPORT) as stream:

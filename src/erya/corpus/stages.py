@@ -21,6 +21,7 @@ from erya.corpus.read import Block
 from erya.data.documents import SCHEMA, pack_bits
 from erya.text.clean import CleanOptions, clean_text
 from erya.text.script import Conversion, convert_text
+from erya.text.script_of import script_of
 from erya.text.sentences import SentenceOptions, sentence_ends
 from erya.text.words import Segmenter, UserWord
 
@@ -179,8 +180,10 @@ class CleanStage:
             [record.text for record in records],
             [record.source for record in records],
             [record.title for record in records],
+            [None for _ in records],
             [pack_bits(word_starts[start:stop]) for start, stop in spans],
             [pack_bits(ends[start:stop]) for start, stop in spans],
+            [script_of(record.text) for record in records],
             clusters,
             np.where(heldout, "heldout", "train").tolist(),
         ]

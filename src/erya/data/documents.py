@@ -6,8 +6,10 @@ unit that worker processes read.
 
     text           string  the cleaned text, C characters
     source, title  string  where it comes from; the title may be null
+    pair_start     int32   of a parallel pair the character at which the second text begins; else null
     word_starts    binary  C bits, first bit lowest: a word begins at this character
     sentence_ends  binary  C bits: a sentence ends with this character
+    script         string  "simplified", "traditional", "mixed", "neutral" or "none": see `text.script_of`
     cluster        uint64  the same for documents that are duplicates of each other
     split          string  "train" or "heldout", drawn by cluster
 """
@@ -15,7 +17,7 @@ unit that worker processes read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,19 +33,21 @@ from erya.config import StrictModel
 from erya.data.splits import SPLITS, Split
 from erya.errors import InputError
 from erya.files import atomic_write
+from erya.text.script_of import Script
 
 MANIFEST = "documents.json"
 ROW_GROUP_CHARACTERS = 2_000_000
-PART_CHARACTERS = 64_000_000
-_DICTIONARY = ["source", "split"]
+_DICTIONARY = ["source", "script", "split"]
 
 SCHEMA = pa.schema(
     [
         pa.field("text", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("title", pa.string()),
+        pa.field("pair_start", pa.int32()),
         pa.field("word_starts", pa.binary(), nullable=False),
         pa.field("sentence_ends", pa.binary(), nullable=False),
+        pa.field("script", pa.string(), nullable=False),
         pa.field("cluster", pa.uint64(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
     ]
@@ -58,8 +62,10 @@ class Document:
         text: the cleaned text.
         source: what it comes from, for counts and mixtures.
         title: its title, where the raw record had one.
+        pair_start: of a parallel pair the character at which the second text begins, in (0, C); else None.
         word_starts: True where a word begins, bool, shape (C,); never at white space.
         sentence_ends: True at the last character of a sentence, bool, shape (C,).
+        script: in which Hanzi it is written.
         cluster: the same number for documents that are duplicates of each other.
         split: `train` or `heldout`.
     """
@@ -71,6 +77,8 @@ class Document:
     sentence_ends: NDArray[np.bool_]
     cluster: int
     split: Split
+    pair_start: int | None = None
+    script: Script = "neutral"
 
 
 class PartInfo(StrictModel):
@@ -90,7 +98,7 @@ class DocumentsManifest(StrictModel):
         report: the counts of the job that wrote the directory (read, kept, dropped by reason, ...).
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     parts: tuple[PartInfo, ...]
     report: dict[str, Any] = Field(default_factory=dict)
 
@@ -176,6 +184,8 @@ def read_row_group(group: RowGroup) -> Iterator[Document]:
             sentence_ends=unpack_bits(row["sentence_ends"], length),
             cluster=row["cluster"],
             split=row["split"],
+            pair_start=row["pair_start"],
+            script=row["script"],
         )
 
 
@@ -190,47 +200,65 @@ def read_documents(directory: Path, *, split: str | None = None) -> Iterator[Doc
 
 
 class DocumentsWriter:
-    """Fill a directory with parts and its manifest.
+    """Write some consecutive documents: a part of each split that has any.
 
-    The directory is expected to be one that appears only when whole (`erya.files.atomic_directory`).
+    Args:
+        directory: where the parts appear, each when it is whole.
+        number: which of the job's writers this is, from 0: parts are called `train-00000.parquet`.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._splits = {split: _PartWriter(directory, split) for split in SPLITS}
-        self._directory = directory
+    def __init__(self, directory: Path, *, number: int = 0) -> None:
+        self._parts = [_PartWriter(directory / f"{split}-{number:05d}.parquet", split) for split in SPLITS]
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add the rows of a batch of `SCHEMA`, each to its split, in order."""
-        for split, writer in self._splits.items():
-            rows = batch.filter(pc.equal(batch["split"], split))
+        for part in self._parts:
+            rows = batch.filter(pc.equal(batch["split"], part.split))
             if rows.num_rows:
-                writer.add(rows)
+                part.add(rows)
 
-    def finish(self, report: Mapping[str, Any] | None = None) -> DocumentsManifest:
-        """Close the parts and write the manifest with the job's `report`."""
-        parts = tuple(part for writer in self._splits.values() for part in writer.finish())
-        manifest = DocumentsManifest(parts=parts, report=dict(report or {}))
-        with atomic_write(self._directory / MANIFEST) as stream:
-            stream.write(json.dumps(manifest.model_dump(), ensure_ascii=False, indent=1).encode())
-        return manifest
+    def finish(self) -> tuple[PartInfo, ...]:
+        """Give the parts their names; says what is in them."""
+        return tuple(part.finish() for part in self._parts if not part.is_empty)
 
     def close(self) -> None:
-        """Let go of the files without finishing: what was written is not a documents directory."""
-        for writer in self._splits.values():
-            writer.close()
+        """Let go of the files without finishing: nothing appears."""
+        for part in self._parts:
+            part.close()
+
+
+def write_manifest(
+    directory: Path, parts: Iterable[PartInfo], *, report: Mapping[str, Any] | None = None
+) -> DocumentsManifest:
+    """Make a directory of parts one of documents.
+
+    Args:
+        directory: where the parts are.
+        parts: what they hold; the training split is listed first.
+        report: the counts of the job.
+    """
+    ordered = sorted(parts, key=lambda part: SPLITS.index(part.split))
+    manifest = DocumentsManifest(parts=tuple(ordered), report=dict(report or {}))
+    with atomic_write(directory / MANIFEST) as stream:
+        stream.write(json.dumps(manifest.model_dump(), ensure_ascii=False, indent=1).encode())
+    return manifest
 
 
 class _PartWriter:
-    """The parts of one split: collects rows to row groups, row groups to files."""
+    """The part of one split: collects rows to row groups."""
 
-    def __init__(self, directory: Path, split: Split) -> None:
-        self._directory, self._split = directory, split
+    def __init__(self, path: Path, split: Split) -> None:
+        self._path, self.split = path, split
+        self._aside = path.with_name(f".{path.name}.partial")
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_characters = 0
-        self._parts: list[PartInfo] = []
         self._file: pq.ParquetWriter | None = None
         self._documents: list[int] = []
         self._characters: list[int] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._waiting or self._documents)
 
     def add(self, rows: pa.RecordBatch) -> None:
         self._waiting.append(rows)
@@ -238,11 +266,17 @@ class _PartWriter:
         if self._waiting_characters >= ROW_GROUP_CHARACTERS:
             self._flush()
 
-    def finish(self) -> list[PartInfo]:
+    def finish(self) -> PartInfo:
         if self._waiting:
             self._flush()
-        self._close_part()
-        return self._parts
+        self.close()
+        self._aside.replace(self._path)
+        return PartInfo(
+            file=self._path.name,
+            split=self.split,
+            documents=tuple(self._documents),
+            characters=tuple(self._characters),
+        )
 
     def close(self) -> None:
         if self._file is not None:
@@ -251,31 +285,12 @@ class _PartWriter:
 
     def _flush(self) -> None:
         if self._file is None:
-            path = self._directory / self._name()
-            self._file = pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=_DICTIONARY)
+            self._file = pq.ParquetWriter(self._aside, SCHEMA, compression="zstd", use_dictionary=_DICTIONARY)
         table = pa.Table.from_batches(self._waiting, schema=SCHEMA)
         self._file.write_table(table, row_group_size=table.num_rows)
         self._documents.append(table.num_rows)
         self._characters.append(self._waiting_characters)
         self._waiting, self._waiting_characters = [], 0
-        if sum(self._characters) >= PART_CHARACTERS:
-            self._close_part()
-
-    def _close_part(self) -> None:
-        if self._file is None:
-            return
-        self.close()
-        info = PartInfo(
-            file=self._name(),
-            split=self._split,
-            documents=tuple(self._documents),
-            characters=tuple(self._characters),
-        )
-        self._parts.append(info)
-        self._documents, self._characters = [], []
-
-    def _name(self) -> str:
-        return f"{self._split}-{len(self._parts):05d}.parquet"
 
 
 def _rows(group: RowGroup) -> Iterator[dict[str, Any]]:

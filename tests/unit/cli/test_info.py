@@ -16,7 +16,7 @@ from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import foreign_tensors, save_model
 from erya.cli import info
 from erya.cli.info import describe
-from erya.data.documents import Document, DocumentsWriter
+from erya.data.documents import Document, DocumentsWriter, write_manifest
 from erya.errors import CheckpointError, InputError
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
@@ -91,7 +91,7 @@ def test_documents(tmp_path: Path) -> None:
         Document("不好", "a.txt", None, starts, ends, 2, "heldout"),
     ]
     writer.write(to_batch(documents))
-    writer.finish({"dropped": {"duplicate": 3}})
+    write_manifest(tmp_path / "documents", writer.finish(), report={"dropped": {"duplicate": 3}})
     found = describe(tmp_path / "documents")
     assert found["kind"] == "documents"
     assert found["documents"] == {"train": 1, "heldout": 1}

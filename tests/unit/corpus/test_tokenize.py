@@ -10,7 +10,7 @@ import pytest
 from document_batches import to_batch
 
 from erya.corpus.tokenize import mark_boundaries, tokenize_corpus
-from erya.data.documents import Document, DocumentsWriter
+from erya.data.documents import Document, DocumentsWriter, write_manifest
 from erya.data.shards import Shards
 from erya.data.splits import Split
 from erya.errors import InputError, StorageError
@@ -89,7 +89,7 @@ def write_documents(directory: Path, documents: Sequence[Document]) -> Path:
     directory.mkdir()
     writer = DocumentsWriter(directory)
     writer.write(to_batch(documents))
-    writer.finish({"records": 9})
+    write_manifest(directory, writer.finish(), report={"records": 9})
     return directory
 
 

@@ -16,6 +16,7 @@ from erya.data.documents import (
     read_row_group,
     row_groups,
     unpack_bits,
+    write_manifest,
 )
 from erya.errors import InputError
 
@@ -23,20 +24,25 @@ from erya.errors import InputError
 def document(number, split="train", title=None):
     text = "我们😀" * (number % 7) + f"第{number}篇𠮷。"
     bits = np.random.default_rng(number).random((2, len(text))) < 0.5
-    return Document(text, f"s{number % 3}", title, bits[0], bits[1], 2**64 - 1 - number, split)
+    pair_start = 2 if number % 7 > 1 else None
+    script = "traditional" if number % 2 else "mixed"
+    return Document(text, f"s{number % 3}", title, *bits, 2**64 - 1 - number, split, pair_start, script)
 
 
-def write(directory, items):
-    writer = DocumentsWriter(directory)
-    for item in items:
-        writer.write(to_batch([item]))
-    return writer.finish({"kept": len(items)})
+def write(directory, items, *, volumes=1):
+    parts = []
+    for number in range(volumes):
+        writer = DocumentsWriter(directory, number=number)
+        for item in items[number * len(items) // volumes : (number + 1) * len(items) // volumes]:
+            writer.write(to_batch([item]))
+        parts += writer.finish()
+    return write_manifest(directory, parts, report={"kept": len(items)})
 
 
 def same(left, right):
     return (
-        (left.text, left.source, left.title, left.cluster, left.split)
-        == (right.text, right.source, right.title, right.cluster, right.split)
+        (left.text, left.source, left.title, left.cluster, left.split, left.pair_start, left.script)
+        == (right.text, right.source, right.title, right.cluster, right.split, right.pair_start, right.script)
         and np.array_equal(left.word_starts, right.word_starts)
         and np.array_equal(left.sentence_ends, right.sentence_ends)
     )
@@ -51,11 +57,10 @@ def test_bits_round_trip(values):
 
 def test_round_trip_over_several_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(documents, "ROW_GROUP_CHARACTERS", 100)
-    monkeypatch.setattr(documents, "PART_CHARACTERS", 400)
     items = [document(n, "heldout" if n % 5 == 0 else "train", "题" if n % 2 else None) for n in range(80)]
-    written = write(tmp_path, items)
+    written = write(tmp_path, items, volumes=4)
     assert read_manifest(tmp_path) == written and written.report == {"kept": 80}
-    assert len(written.parts) > 3
+    assert len(written.parts) == 8
     for split in ("train", "heldout"):
         expected = [item for item in items if item.split == split]
         found = list(read_documents(tmp_path, split=split))
@@ -74,6 +79,13 @@ def test_row_groups_say_what_they_hold(tmp_path, monkeypatch):
         found = list(read_row_group(group))
         assert len(found) == group.documents
         assert sum(len(item.text) for item in found) == group.characters
+
+
+def test_an_unfinished_writer_leaves_no_part(tmp_path):
+    writer = DocumentsWriter(tmp_path)
+    writer.write(to_batch([document(1)]))
+    writer.close()
+    assert not list(tmp_path.glob("*.parquet"))
 
 
 def test_no_document_is_fine_for_a_split(tmp_path):
