@@ -6,37 +6,31 @@ of counting. Only runs of letters and digits need pieces, and those are trained 
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
-import tokenizers
 from numpy.typing import NDArray
-from tokenizers import models, pre_tokenizers, trainers
 
 from erya.errors import ConfigError, InputError
-from erya.tokenizer.characters import (
-    NUM_PAGES,
-    PAGE_SIZE,
-    SPACE,
-    is_hanzi,
-    may_run,
-    native_folded,
-    native_kinds,
-)
+from erya.tokenizer.characters import is_hanzi, may_run
+from erya.tokenizer.counts import RUN_LETTERS, TextCounts
+from erya.tokenizer.pieces import PREFIX, both_forms, train_pieces
 from erya.tokenizer.spec import SPECIAL_TOKENS, AddedToken, Rules, TokenizerSpec
+
+Digits = Literal["keep", "split"]
+DIGITS: tuple[Digits, ...] = get_args(Digits)
 
 # Every vocabulary has these, whatever it was trained on.
 ASCII = "".join(map(chr, range(0x21, 0x7F)))
 CHINESE_SIGNS = "，。、；：？！…—～·「」『』《》〈〉【】〔〕（）“”‘’￥％＋－＝／○〇°℃×÷"
 UNUSED = 100
+# Matrix products are fastest when the vocabulary is a multiple of this.
+MULTIPLE = 64
 
 # Letter pieces keep at least this share of the room that the fixed tokens leave.
 _PIECE_SHARE = 0.15
-_MAX_RUNS = 2_000_000
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,9 @@ class TrainedVocabulary:
         hanzi: Hanzi in the vocabulary.
         signs: other single characters in it.
         pieces: pieces of words of letters and digits in it.
+        unused: places kept free, those that round the size up among them.
         rare: different characters that were seen less often than the least frequency, or found no room.
+        coverage: share of the running text's characters that have a place, in [0, 1].
     """
 
     spec: TokenizerSpec
@@ -58,94 +54,119 @@ class TrainedVocabulary:
     hanzi: int
     signs: int
     pieces: int
+    unused: int
     rare: int
+    coverage: float
 
 
-class TextCounts:
-    """Counts the characters and the runs of letters of a stream of texts, in bounded memory."""
+@dataclass(frozen=True, slots=True)
+class VocabularyPlan:
+    """What a vocabulary should be.
 
-    def __init__(self) -> None:
-        self.documents = 0
-        self.codes: NDArray[np.int64] = np.zeros(0x110000, dtype=np.int64)
-        self.runs: Counter[str] = Counter()
-        self._pattern = re.compile(f"[{''.join(filter(may_run, map(chr, range(0x600))))}]+")
-        self._waiting: list[str] = []
-        self._waiting_characters = 0
+    Attributes:
+        size: tokens wanted, rounded up to `multiple`. Fewer come out when the text has no more that are
+            frequent enough. None: as many as `coverage` asks for.
+        coverage: give characters a place, the most frequent first, until they make up this share of the
+            running text, in (0, 1]; letter pieces get the rest. None: characters take what pieces leave.
+        min_frequency: a character or piece met less often gets no place.
+        lowercase: fold case.
+        digits: `split`: each digit is a token, whatever stands beside it; `keep`: numbers are cut into
+            pieces as words are.
+        unused: places kept free as `[unused1]`, `[unused2]`, ...
+        multiple: the size is a multiple of this; places to spare are filled with more `[unusedN]`.
+    """
 
-    def add(self, text: str) -> None:
-        """Count one text."""
-        self.documents += 1
-        self._waiting.append(text)
-        self._waiting_characters += len(text) + 1
-        if self._waiting_characters >= _CHUNK:
-            self.flush()
+    size: int | None = 12_000
+    coverage: float | None = None
+    min_frequency: int = 2
+    lowercase: bool = True
+    digits: Digits = "keep"
+    unused: int = UNUSED
+    multiple: int = MULTIPLE
 
-    def flush(self) -> None:
-        """Count what was only collected so far."""
-        joined = " ".join(self._waiting)
-        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.int32)
-        self.codes += np.bincount(codes, minlength=0x110000)
-        self.codes[ord(" ")] -= max(len(self._waiting) - 1, 0)
-        self.runs.update(self._pattern.findall(joined))
-        while len(self.runs) > _MAX_RUNS:
-            # A run met once in so many will not earn a piece.
-            least = min(self.runs.values())
-            self.runs = Counter({run: count for run, count in self.runs.items() if count > least})
-        self._waiting, self._waiting_characters = [], 0
+    def check(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ConfigError: it is said which value, and what to do.
+        """
+        if self.size is None and self.coverage is None:
+            raise ConfigError("neither a size nor a coverage is given", hint="give one of them, or both")
+        if self.coverage is not None and not 0 < self.coverage <= 1:
+            raise ConfigError(
+                f"a coverage of {self.coverage:g} is no share of the text", hint="for example 0.9995"
+            )
+        if self.digits not in DIGITS:
+            raise ConfigError(f"unknown treatment of digits {self.digits!r}", hint="known: keep, split")
+        if self.size is not None and self.places < 1:
+            fixed = len(_fixed_tokens(self))
+            raise ConfigError(f"a vocabulary of {self.size} is too small: {fixed} tokens are always in it")
+
+    @property
+    def places(self) -> int:
+        """Places beside the fixed tokens; of a plan that has a size."""
+        assert self.size is not None, "a plan without a size has as many places as it needs"
+        return rounded_up(self.size, self.multiple) - len(_fixed_tokens(self))
 
 
 def train_vocabulary(
-    texts: Iterable[str], *, size: int, min_frequency: int = 2, lowercase: bool = True, unused: int = UNUSED
+    texts: Iterable[str],
+    *,
+    size: int | None = 12_000,
+    coverage: float | None = None,
+    min_frequency: int = 2,
+    lowercase: bool = True,
+    digits: Digits = "keep",
+    unused: int = UNUSED,
+    multiple: int = MULTIPLE,
 ) -> TrainedVocabulary:
     """Train a `native` vocabulary. The same texts in the same order give the same one.
 
     Args:
         texts: the training split, one document each; read once.
-        size: tokens wanted. Fewer come out when the text has no more that are frequent enough.
-        min_frequency: a character or piece met less often gets no place.
-        lowercase: fold case.
-        unused: places kept free as `[unused1]`, `[unused2]`, ...
+        size, coverage, min_frequency, lowercase, digits, unused, multiple: see `VocabularyPlan`.
     Raises:
-        ConfigError: `size` does not hold the tokens every vocabulary has.
+        ConfigError: `size` does not hold the tokens every vocabulary has, or not the characters that
+            `coverage` asks for.
         InputError: there is no text.
     """
-    fixed, single = _fixed_tokens(unused, lowercase=lowercase)
-    room = size - len(fixed)
-    if room < 1:
-        raise ConfigError(f"a vocabulary of {size} is too small: {len(fixed)} tokens are always in it")
-    counts = TextCounts()
+    plan = VocabularyPlan(size, coverage, min_frequency, lowercase, digits, unused, multiple)
+    plan.check()
+    counts = TextCounts(lowercase=lowercase)
     for text in texts:
         counts.add(text)
     counts.flush()
-    if not counts.codes.any():
+    return vocabulary_of(counts, plan)
+
+
+def vocabulary_of(counts: TextCounts, plan: VocabularyPlan) -> TrainedVocabulary:
+    """Train on what was counted.
+
+    Args:
+        counts: of the training texts, flushed, folded as the plan says.
+        plan: what the vocabulary should be, checked.
+    Raises:
+        ConfigError: the size does not hold the characters that the coverage asks for.
+        InputError: nothing was counted.
+    """
+    seen = counts.visible()
+    if not seen.any():
         raise InputError("there is no text to train on")
-
-    folded = _folded_counts(counts.codes, lowercase=lowercase)
-    runs = _folded_runs(counts.runs, lowercase=lowercase)
-    letters = _frequent_letters(folded, min_frequency, known=single)[: room // 8]
-    fixed += [form for letter in letters for form in (letter, "##" + letter)]
-    room = size - len(fixed)
-    ranked = _ranked_characters(folded, taken=set(fixed), min_frequency=min_frequency)
-    wanted = max(room - len(ranked), int(room * _PIECE_SHARE))
-    pieces = train_pieces(runs, alphabet=single + letters, num_pieces=wanted, min_frequency=min_frequency)
-    chosen = ranked[: room - len(pieces)]
-    vocabulary = tuple(fixed + chosen + pieces)
-    hanzi = sum(is_hanzi(piece) for piece in vocabulary if len(piece) == 1)
-    return TrainedVocabulary(
-        spec=native_spec(vocabulary, lowercase=lowercase),
-        documents=counts.documents,
-        characters=int(counts.codes.sum()),
-        hanzi=hanzi,
-        signs=sum(len(piece) == 1 for piece in vocabulary) - hanzi,
-        pieces=len(pieces),
-        rare=_without_place(folded, vocabulary),
+    fixed = _fixed_tokens(plan)
+    letters, characters = _ranked(seen, plan, taken=fixed)
+    taken = 2 * len(letters)
+    pieces = train_pieces(
+        counts.runs,
+        alphabet=_fixed_letters(plan) + letters,
+        num_pieces=_room_for_pieces(taken, len(characters), plan),
+        min_frequency=plan.min_frequency,
     )
-
-
-def _without_place(folded: NDArray[np.int64], vocabulary: tuple[str, ...]) -> int:
-    """How many of the characters met are not in the vocabulary."""
-    known = np.array([ord(piece) for piece in vocabulary if len(piece) == 1])
-    return int(np.count_nonzero(folded) - np.count_nonzero(folded[known]))
+    if plan.coverage is None:
+        characters = characters[: plan.places - taken - len(pieces)]
+    vocabulary = [*fixed, *both_forms(letters), *characters, *pieces]
+    spare = rounded_up(len(vocabulary), plan.multiple) - len(vocabulary)
+    vocabulary += reserved(plan.unused, spare)
+    return _described(counts, seen, tuple(vocabulary), len(pieces), plan)
 
 
 def native_spec(vocabulary: tuple[str, ...], *, lowercase: bool) -> TokenizerSpec:
@@ -155,90 +176,97 @@ def native_spec(vocabulary: tuple[str, ...], *, lowercase: bool) -> TokenizerSpe
     return TokenizerSpec("native", rules, vocabulary, added)
 
 
-def train_pieces(
-    runs: Counter[str], *, alphabet: list[str], num_pieces: int, min_frequency: int
-) -> list[str]:
-    """Train pieces of more than one character.
+def reserved(before: int, count: int) -> list[str]:
+    """Names of `count` places kept free, when there are `before` already."""
+    return [f"[unused{number}]" for number in range(before + 1, before + count + 1)]
 
-    Args:
-        runs: words of letters and digits with how often they were met.
-        alphabet: characters that pieces are made of; a word is cut at all others.
-        num_pieces: how many pieces at most.
-        min_frequency: how often a pair of pieces must be met to become one.
-    Source: Schuster and Nakajima 2012, Japanese and Korean Voice Search; the library's trainer merges by
-        frequency.
+
+def rounded_up(size: int, multiple: int) -> int:
+    """The least multiple of `multiple` that is not less than `size`."""
+    return -(-size // multiple) * multiple
+
+
+def _fixed_tokens(plan: VocabularyPlan) -> list[str]:
+    """The tokens of every vocabulary."""
+    signs = [char for char in ASCII if not (plan.lowercase and char.isupper())]
+    # Without a form that continues a word, a digit forms no runs: each stands alone, in `tokenizers` too.
+    inner = [PREFIX + char for char in _fixed_letters(plan)]
+    return list(dict.fromkeys([*SPECIAL_TOKENS, *reserved(0, plan.unused), *signs, *inner, *CHINESE_SIGNS]))
+
+
+def _fixed_letters(plan: VocabularyPlan) -> list[str]:
+    """Those of the fixed tokens that form runs."""
+    letters = [char for char in ASCII if may_run(char) and not (plan.lowercase and char.isupper())]
+    return [char for char in letters if not (plan.digits == "split" and char.isdigit())]
+
+
+def _ranked(
+    seen: NDArray[np.int64], plan: VocabularyPlan, *, taken: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Letters beyond ASCII that form runs, and characters that stand alone, the most frequent first.
+
+    Both are frequent enough and have no place yet. With a coverage they are those that it asks for;
+    otherwise they are all there are, but the letters leave most of the room to the others.
+
+    Raises:
+        ConfigError: the size does not hold the characters that the coverage asks for.
     """
-    if num_pieces < 1 or not runs:
-        return []
-    # Named beforehand, single characters get the same ids in every run; the trainer breaks ties by id.
-    known = sorted({form for letter in alphabet for form in (letter, "##" + letter)})
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=len(known) + num_pieces,
-        min_frequency=min_frequency,
-        special_tokens=known,
-        show_progress=False,
-        continuing_subword_prefix="##",
+    known = [ord(piece) for piece in taken if len(piece) == 1]
+    codes = np.flatnonzero(seen >= plan.min_frequency)
+    codes = codes[np.lexsort((codes, -seen[codes]))]
+    codes = codes[~np.isin(codes, known)]
+    most = len(codes)
+    if plan.coverage is not None:
+        missing = plan.coverage * int(seen.sum()) - int(seen[known].sum())
+        codes = codes[: _num_asked_for(seen[codes], missing)]
+    elif plan.size is not None:
+        most = plan.places // 8
+    letters = [chr(code) for code in codes.tolist() if chr(code) in RUN_LETTERS][:most]
+    characters = [char for char in map(chr, codes.tolist()) if char not in set(letters)]
+    if plan.coverage is not None and plan.size is not None:
+        beyond = 2 * len(letters) + len(characters) - plan.places
+        if beyond > 0:
+            raise ConfigError(
+                f"{plan.size} tokens do not hold the characters that make up {plan.coverage:.4%} of the text",
+                hint=f"take a size of {plan.size + beyond} or more, or a lower coverage",
+            )
+    return letters, characters
+
+
+def _num_asked_for(counts: NDArray[np.int64], missing: float) -> int:
+    """How many of the characters with these counts, in order, it takes to make up `missing` of the text."""
+    if missing <= 0:
+        return 0
+    return int(np.searchsorted(np.cumsum(counts), missing)) + 1
+
+
+def _room_for_pieces(taken: int, num_characters: int, plan: VocabularyPlan) -> int:
+    """How many letter pieces to train, when letters have taken so many places."""
+    if plan.size is None:
+        return round((taken + num_characters) * _PIECE_SHARE / (1 - _PIECE_SHARE))
+    room = plan.places - taken
+    least = 0 if plan.coverage is not None else int(room * _PIECE_SHARE)
+    return max(room - num_characters, least)
+
+
+def _described(
+    counts: TextCounts,
+    seen: NDArray[np.int64],
+    vocabulary: tuple[str, ...],
+    pieces: int,
+    plan: VocabularyPlan,
+) -> TrainedVocabulary:
+    single = [piece for piece in vocabulary if len(piece) == 1]
+    known = seen[list(map(ord, single))]
+    hanzi = sum(map(is_hanzi, single))
+    return TrainedVocabulary(
+        spec=native_spec(vocabulary, lowercase=plan.lowercase),
+        documents=counts.documents,
+        characters=counts.characters,
+        hanzi=hanzi,
+        signs=len(single) - hanzi,
+        pieces=pieces,
+        unused=sum(piece.startswith("[unused") for piece in vocabulary),
+        rare=int(np.count_nonzero(seen) - np.count_nonzero(known)),
+        coverage=float(known.sum() / seen.sum()),
     )
-    model = tokenizers.Tokenizer(models.WordPiece())
-    model.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    model.train_from_iterator(_repeated(runs, alphabet), trainer)
-    trained = sorted(model.get_vocab().items(), key=lambda item: item[1])
-    return [piece for piece, _ in trained if piece not in set(known)][:num_pieces]
-
-
-def _repeated(runs: Counter[str], alphabet: list[str]) -> Iterator[str]:
-    """The words as often as they were met, in an order that does not depend on how they were met."""
-    other = re.compile(f"[^{re.escape(''.join(alphabet))}]+")
-    longest = Rules().max_word_length
-    for run, count in sorted(runs.items()):
-        words = [word[:longest] for word in other.sub(" ", run).split()]
-        line = " ".join(words) + " "
-        for done in range(0, count if words else 0, 10_000):
-            yield line * min(10_000, count - done)
-
-
-def _fixed_tokens(unused: int, *, lowercase: bool) -> tuple[list[str], list[str]]:
-    """The tokens of every vocabulary, and those of them that form runs."""
-    signs = [char for char in ASCII if not (lowercase and char.isupper())]
-    single = [char for char in signs if may_run(char)]
-    reserve = [f"[unused{number}]" for number in range(1, unused + 1)]
-    fixed = [*SPECIAL_TOKENS, *reserve, *signs, *("##" + char for char in single), *CHINESE_SIGNS]
-    return list(dict.fromkeys(fixed)), single
-
-
-def _folded_counts(codes: NDArray[np.int64], *, lowercase: bool) -> NDArray[np.int64]:
-    """Counts of characters after case folding; white space, control characters and damage left out."""
-    folded = np.zeros_like(codes)
-    for page in range(NUM_PAGES):
-        part = codes[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
-        if part.any():
-            targets = np.array([ord(char) for char in native_folded(page, lowercase=lowercase)])
-            np.add.at(folded, targets, part)
-            kinds = native_kinds(page, frozenset(), lowercase=lowercase)
-            folded[page * PAGE_SIZE : (page + 1) * PAGE_SIZE][kinds == SPACE] = 0
-    folded[:0x20] = folded[0x7F:0xA0] = 0
-    folded[0xD800:0xE000] = folded[0xFFFD] = 0
-    return folded
-
-
-def _folded_runs(runs: Counter[str], *, lowercase: bool) -> Counter[str]:
-    if not lowercase:
-        return runs
-    table = {code: native_folded(0, lowercase=True)[code] for code in range(PAGE_SIZE)}
-    folded: Counter[str] = Counter()
-    for run, count in runs.items():
-        folded[run.translate(table)] += count
-    return folded
-
-
-def _frequent_letters(folded: NDArray[np.int64], min_frequency: int, *, known: list[str]) -> list[str]:
-    """Letters beyond ASCII that are frequent enough to form runs, the most frequent first."""
-    letters = [chr(code) for code in range(0x600) if may_run(chr(code)) and folded[code] >= min_frequency]
-    return sorted(set(letters) - set(known), key=lambda letter: (-folded[ord(letter)], letter))
-
-
-def _ranked_characters(folded: NDArray[np.int64], *, taken: set[str], min_frequency: int) -> list[str]:
-    """Characters that are frequent enough and have no place yet, the most frequent first."""
-    codes = np.flatnonzero(folded >= min_frequency)
-    order = np.lexsort((codes, -folded[codes]))
-    return [chr(code) for code in codes[order] if chr(code) not in taken]
