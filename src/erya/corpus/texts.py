@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from erya.corpus.read import Block, find_files, read_blocks
+from erya.corpus.sample import Sample
 from erya.corpus.stages import DAMAGED, CleanStage, Outcome, StageOptions
 from erya.data.documents import MANIFEST, read_row_group, row_groups
 from erya.data.splits import Split
@@ -20,6 +21,7 @@ OnProgress = Callable[[int, int, int], None]
 HELD_OUT_SHARE = 0.02
 _HELD_OUT_CHARACTERS = 5_000_000
 _MAX_PROBLEMS = 20
+_BYTES_A_CHARACTER = 3
 
 
 class TextSource(Protocol):
@@ -29,11 +31,11 @@ class TextSource(Protocol):
     def problems(self) -> Sequence[str]:
         """The first lines that could not be read, as `file, line N: reason`; of raw files also counts."""
 
-    def train(self) -> Iterator[str]:
-        """The training texts in order."""
+    def train(self, *, sample: int | None = None) -> Iterator[str]:
+        """The training texts in order, or about `sample` characters of them, spread over all."""
 
-    def heldout(self) -> Iterator[str]:
-        """Texts that are not among them."""
+    def heldout(self, *, sample: int | None = None) -> Iterator[str]:
+        """Texts that are not among them, or about `sample` characters of those."""
 
 
 def open_texts(paths: Sequence[Path], *, field: str, on_progress: OnProgress) -> TextSource:
@@ -69,22 +71,26 @@ class DocumentTexts:
         self._on_progress = on_progress
         self._done = self._text_bytes = 0
 
-    def train(self) -> Iterator[str]:
+    def train(self, *, sample: int | None = None) -> Iterator[str]:
         """The training split."""
-        return self._texts("train")
+        return self._texts("train", Sample(sample))
 
-    def heldout(self) -> Iterator[str]:
+    def heldout(self, *, sample: int | None = None) -> Iterator[str]:
         """The held-out split."""
-        return self._texts("heldout")
+        return self._texts("heldout", Sample(sample))
 
-    def _texts(self, split: Split) -> Iterator[str]:
+    def _texts(self, split: Split, sample: Sample) -> Iterator[str]:
         total = sum(group.characters for group in self._groups)
-        for group in self._groups:
-            if group.split != split:
-                continue
-            for document in read_row_group(group):
-                self._text_bytes += len(document.text.encode())
-                yield document.text
+        groups = [group for group in self._groups if group.split == split]
+        of_split = sum(group.characters for group in groups)
+        passed = 0
+        for group in groups:
+            passed += group.characters
+            if sample.is_worth(passed / of_split, group.characters):
+                texts = (document.text for document in read_row_group(group))
+                for text in _taken(texts, sample, passed / of_split):
+                    self._text_bytes += len(text.encode())
+                    yield text
             self._done += group.characters
             self._on_progress(self._done, total, self._text_bytes)
 
@@ -107,26 +113,33 @@ class RawTexts:
         """The first lines that could not be read, and how many there were of each kind."""
         return [*self._examples, *(f"{reason}: {count:,} in all" for reason, count in self._counts.items())]
 
-    def train(self) -> Iterator[str]:
-        """All texts but the few that are held out."""
+    def train(self, *, sample: int | None = None) -> Iterator[str]:
+        """All texts, or those of the sample, but the few that are held out."""
         total = sum(file.path.stat().st_size for file in self._files)
+        chosen = Sample(sample)
         text_bytes = 0
         for block in self._blocks():
-            outcome = self._stage(block)
-            self._note(outcome)
-            columns = (outcome.documents[name].to_pylist() for name in ("text", "split"))
-            for text, split in zip(*columns, strict=True):
-                if split == "train" or self._kept_characters >= _HELD_OUT_CHARACTERS:
-                    yield text
-                else:
-                    self._kept.append(text)
-                    self._kept_characters += len(text)
-            text_bytes += outcome.block_bytes
-            self._on_progress(outcome.position, total, text_bytes)
+            share_read = block.position / total
+            if chosen.is_worth(share_read, len(block.data) // _BYTES_A_CHARACTER):
+                yield from _taken(self._clean(block), chosen, share_read)
+            text_bytes += len(block.data)
+            self._on_progress(block.position, total, text_bytes)
 
-    def heldout(self) -> Iterator[str]:
+    def heldout(self, *, sample: int | None = None) -> Iterator[str]:
         """The texts that `train` left out."""
-        return iter(self._kept)
+        return _taken(self._kept, Sample(sample), 1.0)
+
+    def _clean(self, block: Block) -> Iterator[str]:
+        """The training texts of a block; those held out are kept."""
+        outcome = self._stage(block)
+        self._note(outcome)
+        columns = (outcome.documents[name].to_pylist() for name in ("text", "split"))
+        for text, split in zip(*columns, strict=True):
+            if split == "train" or self._kept_characters >= _HELD_OUT_CHARACTERS:
+                yield text
+            else:
+                self._kept.append(text)
+                self._kept_characters += len(text)
 
     def _blocks(self) -> Iterator[Block]:
         before = 0
@@ -145,3 +158,12 @@ class RawTexts:
         found = [f"{outcome.path}, line {problem.line}: {problem.reason}" for problem in outcome.problems]
         self._examples += found[: _MAX_PROBLEMS - len(self._examples)]
         self._counts += outcome.dropped + Counter({DAMAGED: outcome.damaged})
+
+
+def _taken(texts: Iterable[str], sample: Sample, share_read: float) -> Iterator[str]:
+    """The first of `texts` until the sample has what it wants of so much of the corpus."""
+    for text in texts:
+        if sample.missing(share_read) <= 0:
+            return
+        sample.take(len(text))
+        yield text

@@ -38,7 +38,7 @@ def test_the_size_is_rounded_up_and_filled() -> None:
     assert vocabulary[-1] == f"[unused{trained.unused}]"
     assert {f"[unused{number}]" for number in range(1, trained.unused + 1)} <= set(vocabulary)
     assert trained.unused >= 100
-    assert len(train_vocabulary(TEXTS, size=300, unused=7).spec.vocab) == 320
+    assert len(train_vocabulary(TEXTS, size=300, unused=7).spec.vocab) == 256
     assert train_vocabulary(TEXTS, size=SIZE, multiple=1).unused == 100
 
 
