@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,8 +17,8 @@ class DeduplicateOptions(StrictModel):
     """How duplicates are found. Of documents that are the same the first is kept, whatever else is chosen.
 
     Attributes:
-        near: whether documents that are nearly the same as an earlier one are dropped, kept and marked with
-            the cluster they share, or not looked for.
+        near: whether documents that are nearly the same as an earlier one that is kept are dropped, kept and
+            marked with the cluster they share, or not looked for.
         threshold: the share of common n-grams (Jaccard similarity) from which two documents are nearly the
             same.
         ngram: characters in an n-gram. Bigrams: a tenth of the characters edited leaves two Chinese
@@ -46,3 +47,8 @@ class DeduplicateOptions(StrictModel):
     def bands(self) -> int:
         """How many bands a signature has."""
         return self.permutations // ROWS
+
+    @property
+    def enough(self) -> int:
+        """Equal minima of two signatures from which their documents are nearly the same."""
+        return math.ceil(self.threshold * self.permutations)

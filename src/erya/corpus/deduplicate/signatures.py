@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from erya.corpus.deduplicate.folding import LETTER, Folded, fold, hash_slices
-from erya.corpus.deduplicate.options import ROWS, DeduplicateOptions
+from erya.corpus.deduplicate.options import DeduplicateOptions
 from erya.runtime import require
 
 # So many signatures become Python lists at a time, on their way out of rensa.
