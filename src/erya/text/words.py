@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from erya.errors import InputError
 from erya.files import require_file
 
+# Longer than any word, shorter than a paragraph whose line ends were lost.
+MAX_WORD_CHARACTERS = 64
+_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ONE_BLOCK = re.compile(r"[\u4e00-\u9fff]+")
-# rjieba takes UTF-8; a lone surrogate has none.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -62,7 +65,7 @@ class Segmenter:
         """The words of `text` in order, covering every character (white space is a word of tag x)."""
         words: list[Word] = []
         start = 0
-        for token, tag in self._tagged(_SURROGATE.sub("\ufffd", text)):
+        for token, tag in self._tagged(without_surrogates(text)):
             words.append(Word(start, start + len(token), tag))
             start += len(token)
         return words
@@ -72,11 +75,11 @@ class Segmenter:
 
         Much faster than `words`, and the same boundaries.
         """
-        tokens = self._cut(_SURROGATE.sub("\ufffd", text))
+        tokens = self._cut(without_surrogates(text))
         starts = np.zeros(len(text) + 1, dtype=np.bool_)
         starts[0] = True
         starts[np.cumsum(np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens)))] = True
-        return starts[:-1] & ~_is_space(text)
+        return starts[:-1] & ~is_space(text)
 
     def _cut(self, text: str) -> list[str]:
         if self._forced is None:
@@ -146,12 +149,9 @@ def read_user_words(path: Path) -> list[UserWord]:
     Columns are set apart by tabs, or by spaces as in `云计算 5 n`; a word with a space in it needs tabs.
 
     Raises:
-        InputError: the file is missing, empty or not UTF-8, or a line is not `word [frequency] [tag]`.
+        InputError: the file is missing or empty, or a line is not UTF-8 or not `word [frequency] [tag]`.
     """
-    try:
-        lines = require_file(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError("the user dictionary is not UTF-8", where=str(path)) from None
+    lines = require_file(path).read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
     words = [
         _user_word(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()
     ]
@@ -160,34 +160,64 @@ def read_user_words(path: Path) -> list[UserWord]:
     return words
 
 
-def _user_word(line: str, where: str) -> UserWord:
+def _user_word(data: bytes, where: str) -> UserWord:
+    line = _utf8_line(data, where)
     word, *rest = [field.strip() for field in (line.split("\t") if "\t" in line else line.split())]
+    if len(word) > MAX_WORD_CHARACTERS:
+        said = f"a word of {len(word):,} characters; {MAX_WORD_CHARACTERS} are the most"
+        raise InputError(said, where=where, hint="write a word a line: are line ends missing here?")
     match rest:
         case _ if not word:
             pass
         case []:
             return UserWord(word)
-        case [frequency] if frequency.isdecimal():
+        case [frequency] if _is_frequency(frequency):
             return UserWord(word, int(frequency))
         case [tag] if tag.isalpha():
             return UserWord(word, None, tag)
-        case [frequency, tag] if frequency.isdecimal() and tag.isalpha():
+        case [frequency, tag] if _is_frequency(frequency) and tag.isalpha():
             return UserWord(word, int(frequency), tag)
     raise InputError(
-        f"not a word with frequency and tag: {line.strip()!r}",
+        f"not a word with frequency and tag: {line.strip()[:80]!r}",
         where=where,
         hint="write: word [frequency] [tag]; use tabs where the word has a space in it",
     )
+
+
+def _utf8_line(data: bytes, where: str) -> str:
+    try:
+        line = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        said = f"not UTF-8 from byte {error.start + 1} of the line on"
+        raise InputError(said, where=where, hint="save the user dictionary as UTF-8") from None
+    if _CONTROL.search(line):
+        raise InputError("a control character stands in the line", where=where, hint="remove it")
+    return line
+
+
+def _is_frequency(field: str) -> bool:
+    # More digits would be no count of words.
+    return field.isdecimal() and len(field) <= 12
 
 
 def _is_latin(character: str) -> bool:
     return character.isascii() and character.isalnum()
 
 
-def _is_space(text: str) -> NDArray[np.bool_]:
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    spaces: NDArray[np.bool_] = _spaces()[codes]
+def is_space(text: str) -> NDArray[np.bool_]:
+    """True at white space, bool, shape (len(text),)."""
+    spaces: NDArray[np.bool_] = _spaces()[code_points(text)]
     return spaces
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """The code points of `text`, lone surrogates included, uint32, shape (len(text),)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with U+FFFD for each lone surrogate, which UTF-8, and so rjieba and pkuseg, cannot hold."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 @cache

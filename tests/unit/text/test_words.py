@@ -98,6 +98,28 @@ def test_user_dictionary_file(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"\xd4\xc6\xbc\xc6\xcb\xe3 5 n", "not UTF-8 from byte 1"),
+        ("云计\0算 5".encode(), "control character"),
+        ("云\x1b计算".encode(), "control character"),
+        ("云计算" * 22, "66 characters"),
+        ("云计算 5 n 6", "not a word"),
+        ("云计算 9999999999999", "not a word"),
+        ("\t5", "not a word"),
+    ],
+)
+def test_a_broken_line_of_a_user_dictionary_is_named(tmp_path, line, said):
+    path = tmp_path / "user.txt"
+    # Only a line feed ends a line: other separators must not shift the count.
+    before = "三体\u2028\n\r\n"
+    path.write_bytes(before.encode() + (line if isinstance(line, bytes) else line.encode()) + b"\r\n")
+    with pytest.raises(InputError, match=said) as caught:
+        read_user_words(path)
+    assert caught.value.where == f"{path}, line 3"
+
+
 @pytest.mark.parametrize("read", [read_user_words, read_stopwords])
 @pytest.mark.parametrize(
     ("data", "said"), [(None, "no such file"), (b" \n", "no word|empty"), (b"\xff", "UTF-8")]
