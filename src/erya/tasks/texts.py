@@ -141,7 +141,7 @@ def encode_texts(
     *,
     limit: LengthLimit,
     places: Sequence[str],
-) -> tuple[list[Encoding], EncodingReport]:
+) -> tuple[Sequence[Encoding], EncodingReport]:
     """Encode texts (or pairs of texts) and count what was lost.
 
     Args:

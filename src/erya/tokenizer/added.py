@@ -1,50 +1,162 @@
-"""Added tokens: what is found in the text before it is cut into words."""
+"""Added tokens: found in the texts before anything is cut into words.
+
+Some are looked for in the text as it is ("[MASK]"), some, later, in the normalised text: words that a
+vocabulary was extended by, tens of thousands perhaps. A unit is a character after normalisation.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.tokenizer.characters import GONE, MANY, PageTable
+from erya.tokenizer.finder import Finder, Found, is_flagged
+from erya.tokenizer.joined import Joined, join
 from erya.tokenizer.spec import AddedToken
+from erya.tokenizer.trie import Trie
+from erya.tokenizer.words import Normalised
 
-_WORD_AT_END = re.compile(r"\w\Z")
-_WORD_AT_START = re.compile(r"\w")
-_SPACES_AT_START = re.compile(r"\s*")
+_BARRIER = -1
 
 
 class AddedTokens:
-    """Finds the added tokens of a text: leftmost first, of those that begin together the longest.
+    """Finds the added tokens of texts.
 
     Args:
         tokens: what to look for.
-        contents: how each is written in the text to be searched.
+        normalise: normalises a text.
+        units: for each code point what it becomes by itself: one code point, GONE or MANY.
+        one_to_one: whether that is all there is to `normalise`: nothing goes, comes or moves.
     """
 
-    def __init__(self, tokens: Sequence[AddedToken], contents: Sequence[str]) -> None:
-        self._tokens = {content: token for content, token in zip(contents, tokens, strict=True) if content}
-        longest_first = sorted(self._tokens, key=lambda content: (-len(content), content))
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+    def __init__(
+        self,
+        tokens: Sequence[AddedToken],
+        *,
+        normalise: Callable[[str], Normalised],
+        units: PageTable,
+        one_to_one: bool,
+    ) -> None:
+        early = [token for token in tokens if not token.normalized]
+        self._early = Finder(early, [_codes(token.content) for token in early])
+        self._late = [token for token in tokens if token.normalized]
+        self._normalise = normalise
+        self._units = units
+        written = [self._units_of(token.content) for token in self._late]
+        hard = [
+            not one_to_one and (is_flagged(token) or not _is_easy(units))
+            for token, units in zip(self._late, written, strict=True)
+        ]
+        self._easy = Finder(
+            [token for token, is_hard in zip(self._late, hard, strict=True) if not is_hard],
+            [units for units, is_hard in zip(written, hard, strict=True) if not is_hard],
+        )
+        cores = [_core(units) for units, is_hard in zip(written, hard, strict=True) if is_hard]
+        self._always_careful = any(not core for core in cores)
+        self._cores = Trie(core for core in cores if core)
 
-    def occurs_in(self, text: str) -> bool:
-        """Whether any of them is written anywhere in `text`: a quick look before a careful one."""
-        return self._pattern is not None and self._pattern.search(text) is not None
+    def find(self, joined: Joined) -> tuple[Found | None, list[int]]:
+        """The added tokens in all texts.
 
-    def find(self, text: str) -> Iterator[tuple[int, int, int]]:
-        """The tokens in `text` in order, as (id, start, end) with the white space they take along."""
+        Returns:
+            The tokens, None for none; and the texts that must be split one by one (`split`), because some
+            token may be in them whose places only the whole normalised text can tell.
+        """
+        early = None
+        if self._early.may_occur_in(joined.text):
+            units = joined.codes.copy()
+            units[joined.ends] = _BARRIER
+            early = self._early.find(joined, units)
+        if not self._late or not len(joined.codes):
+            return early, []
+        return self._find_late(joined, early)
+
+    def _find_late(self, joined: Joined, early: Found | None) -> tuple[Found | None, list[int]]:
+        units = self._units(joined.codes)
+        units[joined.ends] = _BARRIER
+        if early is not None:
+            units[early.inside(len(units))] = _BARRIER
+        places = np.flatnonzero(units != GONE)
+        units = units.take(places)
+        careful = self._careful(joined, units, places)
+        easy = self._easy.find(joined, units)
+        # A token takes what has gone from between its characters along, not what has gone from behind it.
+        found = Found(easy.ids, places[easy.starts], places[easy.ends - 1] + 1)
+        return (found if early is None else _merge(early, found)), careful
+
+    def _careful(self, joined: Joined, units: NDArray[np.int32], places: NDArray[np.int64]) -> list[int]:
+        if self._always_careful:
+            return list(range(len(joined)))
+        hints = np.concatenate([np.flatnonzero(units == MANY), self._cores.find(units)[0]])
+        at = places[hints]
+        return np.unique(np.searchsorted(joined.starts, at, side="right") - 1).tolist()  # type: ignore[no-any-return]
+
+    def split(self, text: str) -> Iterator[tuple[int | None, Normalised]]:
+        """The added tokens of one text and what stands between them, normalised, as (id or None, text)."""
         done = 0
-        for match in self._pattern.finditer(text) if self._pattern else ():
-            token = self._tokens[match.group()]
-            start, end = match.span()
-            if token.single_word and _touches_word(text, start, end):
-                continue
-            if token.lstrip:
-                start = max(done, len(text[:start].rstrip()))
-            if token.rstrip:
-                space = _SPACES_AT_START.match(text, end)
-                end = space.end() if space else end
-            yield token.id, start, end
+        for id, start, end in _find_in(self._early, text):
+            yield from self._split_late(text[done:start], done)
+            yield id, Normalised(text[start:end], list(range(start, end)))
             done = end
+        yield from self._split_late(text[done:], done)
+
+    def _split_late(self, text: str, place: int) -> Iterator[tuple[int | None, Normalised]]:
+        own = self._normalise(text)
+        normalised = Normalised(own.text, [place + origin for origin in own.origins])
+        done = 0
+        for id, start, end in _find_in(self._late_finder, normalised.text):
+            yield None, normalised.part(done, start)
+            yield id, normalised.part(start, end)
+            done = end
+        yield None, normalised.part(done, len(normalised.text))
+
+    @cached_property
+    def _late_finder(self) -> Finder:
+        return Finder(self._late, [_codes(self._normalise(token.content).text) for token in self._late])
+
+    def _units_of(self, content: str) -> list[int]:
+        units = self._units(np.array(_codes(content), dtype=np.int32))
+        return units[units != GONE].tolist()  # type: ignore[no-any-return]
 
 
-def _touches_word(text: str, start: int, end: int) -> bool:
-    return _WORD_AT_END.search(text[:start]) is not None or _WORD_AT_START.match(text, end) is not None
+def _codes(text: str) -> list[int]:
+    return list(map(ord, text))
+
+
+def _is_mark_or_space(unit: int) -> bool:
+    return chr(unit).isspace() or unicodedata.category(chr(unit)).startswith("M")
+
+
+def _is_easy(units: Sequence[int]) -> bool:
+    """Whether a token of these units is in a text just where they are: no mark moves, no space is new."""
+    return not any(unit == MANY or _is_mark_or_space(unit) for unit in units)
+
+
+def _core(units: Sequence[int]) -> list[int]:
+    """The longest stretch of units of a token that must be in a text that has the token."""
+    stretches: list[list[int]] = [[]]
+    for unit in units:
+        if unit == MANY or _is_mark_or_space(unit):
+            stretches.append([])
+        else:
+            stretches[-1].append(unit)
+    return max(stretches, key=len)
+
+
+def _find_in(finder: Finder, text: str) -> Iterator[tuple[int, int, int]]:
+    joined = join([text])
+    found = finder.find(joined, np.append(joined.codes[:-1], np.int32(_BARRIER)))
+    yield from zip(found.ids.tolist(), found.starts.tolist(), found.ends.tolist(), strict=True)
+
+
+def _merge(first: Found, second: Found) -> Found:
+    order = np.argsort(np.concatenate([first.starts, second.starts]), kind="stable")
+    ids, starts, ends = (
+        np.concatenate(columns)[order]
+        for columns in ((first.ids, second.ids), (first.starts, second.starts), (first.ends, second.ends))
+    )
+    return Found(ids, starts, ends)

@@ -10,6 +10,7 @@ point it normalises to), white space, or part of a run. Only runs need a closer 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -21,7 +22,10 @@ from erya.tokenizer.spec import Rules
 
 PAGE_SIZE = 4096
 NUM_PAGES = 0x110000 // PAGE_SIZE
-SPACE, RUN, UNKNOWN_PAGE = -1, -2, -3
+# What a character may be instead of one that stands alone; what it may become instead of one character.
+SPACE, RUN = -1, -2
+GONE, MANY = -3, -4
+_UNKNOWN_PAGE = -9
 _SURROGATES = range(0xD800, 0xE000)
 
 # Letters and digits that may form runs in `native` mode: Latin, Greek, Cyrillic. Everything else (Hanzi,
@@ -51,11 +55,37 @@ _HANZI_RANGES = (
 )
 
 
+# Full-width letters and digits lie this far behind those of ASCII.
+_FULL_WIDTH = 0xFEE0
+_FULL_WIDTH_RANGES = ((0xFF10, 0xFF19), (0xFF21, 0xFF3A), (0xFF41, 0xFF5A))
+
+
 class PreTokenizer(Protocol):
     """What cuts text into words, with their places."""
 
     def pre_tokenize_str(self, sequence: str) -> list[tuple[str, tuple[int, int]]]:
         """The words of `sequence`."""
+
+
+class PageTable:
+    """A table over all code points whose pages are filled in when they are first asked for.
+
+    Args:
+        page: what the code points of a page have, int32, shape (4096,), none of it -9.
+    """
+
+    def __init__(self, page: Callable[[int], NDArray[np.int32]]) -> None:
+        self._page = page
+        self._table = np.full(NUM_PAGES * PAGE_SIZE, _UNKNOWN_PAGE, dtype=np.int32)
+
+    def __call__(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """What these code points have, int32, the shape of `codes`."""
+        found = self._table.take(codes)
+        if len(found) and found.min() == _UNKNOWN_PAGE:
+            for page in np.unique(codes[found == _UNKNOWN_PAGE] // PAGE_SIZE).tolist():
+                self._table[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = self._page(page)
+            found = self._table.take(codes)
+        return found
 
 
 def may_run(character: str) -> bool:
@@ -111,23 +141,59 @@ def reference_kinds(page: int, rules: Rules) -> NDArray[np.int32]:
         spaced = len(part) == 3 and part[0] == part[2] == " " and not part[1].isspace()
         if spaced:
             kinds[index] = ord(part[1])
-    if page == _SURROGATES.start // PAGE_SIZE:
-        kinds[_SURROGATES.start % PAGE_SIZE :] = RUN
     return kinds
 
 
 @lru_cache(maxsize=2 * NUM_PAGES)
-def native_folded(page: int, *, lowercase: bool) -> tuple[str, ...]:
-    """What each code point of a page becomes in `native` mode: always exactly one."""
-    if not lowercase:
-        return tuple(chr(code) for code in range(page * PAGE_SIZE, (page + 1) * PAGE_SIZE))
-    # The one letter that lower-cases to two (the dotted capital I) keeps the first of them.
-    folded = [part[0] for part in normalise_page(page, normalizers.Lowercase())]
+def reference_units(page: int, rules: Rules) -> NDArray[np.int32]:
+    """What each code point of a page becomes by itself in `reference` mode, int32, shape (4096,).
+
+    One code point (the spaces around Hanzi left out), GONE, or MANY.
+    """
+    units = np.full(PAGE_SIZE, MANY, dtype=np.int32)
+    for index, part in enumerate(normalise_page(page, bert_normalizer(rules))):
+        if len(part) < 2:
+            units[index] = ord(part) if part else GONE
+        elif len(part) == 3 and part[0] == part[2] == " ":
+            units[index] = ord(part[1])
     if page == 0:
-        folded[ord("0")] = "0"
-    if page == _SURROGATES.start // PAGE_SIZE:
-        folded[_SURROGATES.start % PAGE_SIZE :] = [chr(code) for code in _SURROGATES]
-    return tuple(folded)
+        units[ord("0")] = ord("0")
+    return units
+
+
+@lru_cache(maxsize=2 * NUM_PAGES)
+def native_folded(page: int, *, lowercase: bool) -> tuple[str, ...]:
+    """What each code point of a page becomes in `native` mode: always exactly one.
+
+    Full-width letters and digits become those of ASCII, capitals small ones.
+    """
+    folded = [chr(code) for code in range(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)]
+    if lowercase:
+        # The one letter that lower-cases to two (the dotted capital I) keeps the first of them.
+        folded = [part[0] for part in normalise_page(page, normalizers.Lowercase())]
+        if page == 0:
+            folded[ord("0")] = "0"
+        if page == _SURROGATES.start // PAGE_SIZE:
+            folded[_SURROGATES.start % PAGE_SIZE :] = map(chr, _SURROGATES)
+    return tuple(chr(ord(char) - _FULL_WIDTH) if is_full_width(char) else char for char in folded)
+
+
+def is_full_width(character: str) -> bool:
+    """Whether this is a letter or digit of ASCII in the width of a Hanzi."""
+    return any(first <= ord(character) <= last for first, last in _FULL_WIDTH_RANGES)
+
+
+def full_width(*, lowercase: bool) -> dict[str, str]:
+    """Every full-width letter (small ones only, with `lowercase`) and digit with what it becomes."""
+    codes = (code for first, last in _FULL_WIDTH_RANGES for code in range(first, last + 1))
+    folded = {chr(code): chr(code - _FULL_WIDTH) for code in codes}
+    return {wide: char for wide, char in folded.items() if not (lowercase and char.isupper())}
+
+
+@lru_cache(maxsize=2 * NUM_PAGES)
+def native_units(page: int, *, lowercase: bool) -> NDArray[np.int32]:
+    """What each code point of a page becomes in `native` mode, int32, shape (4096,)."""
+    return np.array([ord(char) for char in native_folded(page, lowercase=lowercase)], dtype=np.int32)
 
 
 @lru_cache(maxsize=2 * NUM_PAGES)

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.tokenizer.encoding import Encoding, FlatPieces
+from erya.tokenizer.encoding import EncodingBatch, FlatPieces
+from erya.tokenizer.stretches import bounds_of, inside
 
 
 def lay_out(
     parts: Sequence[FlatPieces], *, cls_id: int, sep_id: int, max_length: int | None
-) -> list[Encoding]:
+) -> EncodingBatch:
     """Put special tokens around texts, or around pairs of texts.
 
     Args:
@@ -29,8 +30,7 @@ def lay_out(
     kept = lengths if max_length is None else longest_first(lengths, max_length - len(parts) - 1)
     total_kept: NDArray[np.int64] = np.stack(kept).sum(axis=0)
     truncated: NDArray[np.int64] = np.stack(lengths).sum(axis=0) - total_kept
-    bounds = np.zeros(len(parts[0]) + 1, dtype=np.int64)
-    np.cumsum(total_kept + len(parts) + 1, out=bounds[1:])
+    bounds = bounds_of(total_kept + len(parts) + 1)
 
     total = int(bounds[-1])
     ids = np.full(total, sep_id, dtype=np.int32)
@@ -41,17 +41,14 @@ def lay_out(
     spans = np.zeros((total, 2), dtype=np.int32)
     firsts = bounds[:-1] + 1
     for number, (part, keep) in enumerate(zip(parts, kept, strict=True)):
-        to, source = _places(firsts, keep), _source(part, keep)
+        to, source = inside(firsts, keep, length=total), _source(part, keep)
         ids[to], word_ids[to], text_ids[to] = part.ids[source], part.word_ids[source], number
-        spans[to] = part.spans[source]
+        # Both ends at once.
+        spans.view(np.int64)[to] = np.ascontiguousarray(part.spans).view(np.int64)[source]
         if number:
-            type_ids[_places(firsts, keep + 1)] = number
+            type_ids[inside(firsts, keep + 1, length=total)] = number
         firsts = firsts + keep + 1
-    cuts = bounds.tolist()
-    return [
-        Encoding(ids[a:b], type_ids[a:b], spans[a:b], text_ids[a:b], word_ids[a:b], lost)
-        for a, b, lost in zip(cuts[:-1], cuts[1:], truncated.tolist(), strict=True)
-    ]
+    return EncodingBatch(ids, type_ids, spans, text_ids, word_ids, bounds, truncated)
 
 
 def longest_first(lengths: Sequence[NDArray[np.int64]], room: int) -> list[NDArray[np.int64]]:
@@ -80,14 +77,7 @@ def longest_first(lengths: Sequence[NDArray[np.int64]], room: int) -> list[NDArr
     ]
 
 
-def _places(firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The ranges of `counts` whole numbers from `firsts`, end to end."""
-    ends = np.cumsum(counts)
-    places: NDArray[np.int64] = np.repeat(firsts - (ends - counts), counts)
-    return places + np.arange(len(places))
-
-
-def _source(part: FlatPieces, keep: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+def _source(part: FlatPieces, keep: NDArray[np.int64]) -> slice | NDArray[np.bool_]:
     if int(keep.sum()) == len(part.ids):
         return slice(None)
-    return _places(part.bounds[:-1], keep)
+    return inside(part.bounds[:-1], keep, length=len(part.ids))

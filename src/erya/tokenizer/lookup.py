@@ -1,24 +1,24 @@
 """The fast path: every character of a batch looked up at once.
 
 Nearly all Chinese text is characters that are tokens of their own, and one numpy pass over the code
-points finds them. What is left are runs (words of letters, numbers), which are cut once each and
-remembered. C code points, I items (characters that stand alone, and runs), N tokens.
+points finds them. What is left are runs (words of letters, numbers), which `runs` cuts. Every token is
+written at the place it starts at; the places written to, in order, are the tokens. C code points, N tokens.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.tokenizer.characters import NUM_PAGES, PAGE_SIZE, RUN, SPACE, UNKNOWN_PAGE
+from erya.tokenizer.characters import RUN, PageTable
 from erya.tokenizer.encoding import FlatPieces
-
-# (id, start, end, word) of each token of a run, counted from the run's start; and how many words it has.
-RunTokens = tuple[list[tuple[int, int, int, int]], int]
-Found = tuple[int, int, int]
+from erya.tokenizer.finder import Found
+from erya.tokenizer.joined import Joined
+from erya.tokenizer.runs import CutRuns, RunTable, RunTokens
+from erya.tokenizer.stretches import bounds_of, ranges
 
 
 class Lookup:
@@ -37,165 +37,105 @@ class Lookup:
         ids_of: NDArray[np.int32],
         cut_run: Callable[[str], RunTokens],
     ) -> None:
-        self._kinds, self._ids_of = kinds, ids_of
-        self._table = np.full(NUM_PAGES * PAGE_SIZE, UNKNOWN_PAGE, dtype=np.int32)
-        self._runs = _RunTable(cut_run)
+        def page(number: int) -> NDArray[np.int32]:
+            of_page = kinds(number)
+            return np.where(of_page >= 0, ids_of[of_page], of_page).astype(np.int32)
 
-    def __call__(self, texts: Sequence[str], found: Sequence[Iterable[Found]] | None = None) -> FlatPieces:
-        """Tokenise `texts`.
+        self._values = PageTable(page)
+        self._runs = RunTable(cut_run)
+
+    def __call__(self, joined: Joined, found: Found | None = None) -> FlatPieces:
+        """Tokenise texts.
 
         Args:
-            texts: any strings.
-            found: for each text, the added tokens in it as (id, start, end), in order, not touching.
+            joined: the texts.
+            found: the added tokens in them.
         Returns:
             The tokens of all texts.
         """
-        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        text_starts = np.zeros(len(texts) + 1, dtype=np.int64)
-        np.cumsum(lengths + 1, out=text_starts[1:])
-        # A space between two texts: no run, no mark and no word reaches across it.
-        joined = " ".join(texts) + " " if texts else ""
-        values = self._values(joined)
-        ends = _place_found(values, found, text_starts) if found is not None else {}
-        return self._tokens(joined, values, text_starts, ends)
-
-    def _values(self, joined: str) -> NDArray[np.int32]:
-        """For each code point its id if it stands alone, SPACE or RUN, int32, shape (C,)."""
-        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.int32)
-        values = self._table.take(codes)
-        if len(values) and values.min() == UNKNOWN_PAGE:
-            for page in np.unique(codes[values == UNKNOWN_PAGE] // PAGE_SIZE):
-                self._load(int(page))
-            values = self._table.take(codes)
-        return values
-
-    def _load(self, page: int) -> None:
-        kinds = self._kinds(page)
-        first = page * PAGE_SIZE
-        self._table[first : first + len(kinds)] = np.where(kinds >= 0, self._ids_of[kinds], kinds)
-
-    def _tokens(
-        self, joined: str, values: NDArray[np.int32], text_starts: NDArray[np.int64], ends: dict[int, int]
-    ) -> FlatPieces:
+        # For each code point the id of the token that starts there; anything below 0 starts none.
+        values = self._values(joined.codes)
+        # How many more characters than one a token takes, and whether it goes on with the word before.
+        more = np.zeros(len(values), dtype=np.int32)
+        continues = np.zeros(len(values), dtype=np.bool_)
+        if found is not None:
+            found.write(values, more)
         run_starts, run_ends = _runs(values)
-        is_item = values >= 0
-        is_item[run_starts] = True
-        places = np.flatnonzero(is_item)
-        ids = values[places]
-        run_items = np.flatnonzero(ids < 0)
-        runs = self._runs.tokens(joined, run_starts, run_ends)
+        runs = self._runs(joined.text, joined.codes, run_starts, run_ends) if len(run_starts) else None
+        if runs is not None:
+            _write(runs, run_starts, values, more, continues)
 
-        num_tokens = np.ones(len(places), dtype=np.int64)
-        num_tokens[run_items] = runs.num_tokens
-        num_words = np.ones(len(places), dtype=np.int32)
-        num_words[run_items] = runs.num_words
-        token_bounds = _bounds(num_tokens)
-        word_bounds = _bounds(num_words)
-
-        ids = np.repeat(ids, num_tokens)
-        starts = np.repeat(places, num_tokens)
-        stops = starts + 1
-        words = np.repeat(word_bounds[:-1], num_tokens)
-        slots = _ranges(token_bounds[run_items], runs.num_tokens)
-        ids[slots] = runs.ids
-        stops[slots] = starts[slots] + runs.ends
-        starts[slots] += runs.starts
-        words[slots] += runs.words
-        if ends:
-            at = np.fromiter(ends, dtype=np.int64, count=len(ends))
-            slots = token_bounds[np.searchsorted(places, at)]
-            stops[slots] = np.fromiter(ends.values(), dtype=np.int64, count=len(ends))
-
-        first_items = np.searchsorted(places, text_starts)
-        bounds = token_bounds[first_items]
-        per_text = np.diff(bounds)
-        shift = np.repeat(text_starts[:-1], per_text)
-        spans = np.empty((len(ids), 2), dtype=np.int32)
-        np.subtract(starts, shift, out=spans[:, 0], casting="unsafe")
-        np.subtract(stops, shift, out=spans[:, 1], casting="unsafe")
-        words -= np.repeat(word_bounds[first_items[:-1]], per_text)
-        return FlatPieces(ids, spans, words.astype(np.int32), bounds)
+        starts = np.flatnonzero(values >= 0)
+        bounds = np.searchsorted(starts, joined.starts)
+        tokens = _Tokens(values.take(starts), starts, starts + 1 + more.take(starts), continues.take(starts))
+        if runs is not None and runs.wide.any():
+            tokens, bounds = _widen(tokens, bounds, runs, run_starts)
+        return tokens.by_text(joined.starts, bounds)
 
 
-def _place_found(
-    values: NDArray[np.int32], found: Sequence[Iterable[Found]], text_starts: NDArray[np.int64]
-) -> dict[int, int]:
-    """Write added tokens over the characters they take; gives where each that begins at a place ends."""
-    ends = {}
-    for offset, in_text in zip(text_starts.tolist(), found, strict=False):
-        for id, start, end in in_text:
-            values[offset + start + 1 : offset + end] = SPACE
-            values[offset + start] = id
-            ends[offset + start] = offset + end
-    return ends
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """N tokens of all texts, their places counted from the start of the first text."""
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    continues: NDArray[np.bool_]
+
+    def by_text(self, text_starts: NDArray[np.int64], bounds: NDArray[np.int64]) -> FlatPieces:
+        """The same with places and words counted from the start of each text."""
+        counts = np.diff(bounds)
+        shift = np.repeat(text_starts[:-1].astype(np.int32), counts)
+        spans = np.empty((len(self.ids), 2), dtype=np.int32)
+        np.subtract(self.starts, shift, out=spans[:, 0], casting="unsafe")
+        np.subtract(self.stops, shift, out=spans[:, 1], casting="unsafe")
+        words = np.cumsum(~self.continues, dtype=np.int32)
+        # The first token of a text begins a word. A text without tokens asks nobody.
+        firsts = np.append(words, 0).take(bounds[:-1])
+        words -= np.repeat(firsts, counts)
+        return FlatPieces(self.ids, spans, words, bounds)
 
 
 def _runs(values: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where runs start and end (half-open)."""
-    in_run = np.zeros(len(values) + 2, dtype=np.int8)
-    in_run[1:-1] = values == RUN
+    in_run = np.zeros(len(values) + 2, dtype=np.bool_)
+    np.equal(values, RUN, out=in_run[1:-1])
     edges = np.flatnonzero(in_run[1:] != in_run[:-1])
     return edges[::2], edges[1::2]
 
 
-def _bounds(counts: NDArray[np.integer]) -> NDArray[np.int64]:
-    bounds = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=bounds[1:])
-    return bounds
+def _write(
+    runs: CutRuns,
+    run_starts: NDArray[np.int64],
+    values: NDArray[np.int32],
+    more: NDArray[np.int32],
+    continues: NDArray[np.bool_],
+) -> None:
+    """Write the tokens of runs where they start; of a wide run only one, to be replaced."""
+    places = np.repeat(run_starts, runs.num_tokens) + runs.starts
+    if runs.wide.any():
+        narrow = np.repeat(~runs.wide, runs.num_tokens)
+        places = places[narrow]
+        values[places], more[places] = runs.ids[narrow], runs.more[narrow]
+        continues[places] = runs.continues[narrow]
+        values[run_starts[runs.wide]] = 0
+        return
+    values[places], more[places], continues[places] = runs.ids, runs.more, runs.continues
 
 
-def _ranges(firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The ranges of `counts` whole numbers from `firsts`, end to end."""
-    bounds = _bounds(counts)
-    return np.arange(bounds[-1]) + np.repeat(firsts - bounds[:-1], counts)
-
-
-class _Runs:
-    """The tokens of R runs: num_tokens and num_words of each; ids, starts, ends, words of all, end to end."""
-
-    __slots__ = ("ends", "ids", "num_tokens", "num_words", "starts", "words")
-
-    def __init__(self, heads: NDArray[np.int64], columns: NDArray[np.int32]) -> None:
-        self.num_tokens, self.num_words = heads[:, 1], heads[:, 2]
-        columns = columns[_ranges(heads[:, 0], self.num_tokens)]
-        self.ids, self.starts, self.ends, self.words = columns.T
-
-
-class _RunTable:
-    """Remembers how runs were cut; forgets everything when that grows large."""
-
-    MAX_RUNS = 1 << 18
-    MAX_TOKENS = 1 << 20
-
-    def __init__(self, cut_run: Callable[[str], RunTokens]) -> None:
-        self._cut = cut_run
-        self._lock = threading.Lock()
-        self._index: dict[str, int] = {}
-        self._heads = np.zeros((1024, 3), dtype=np.int64)
-        self._columns = np.zeros((4096, 4), dtype=np.int32)
-        self._num_tokens = 0
-
-    def tokens(self, joined: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> _Runs:
-        """The tokens of the runs that stand at these places of `joined`."""
-        runs = [joined[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-        with self._lock:
-            if self._num_tokens > self.MAX_TOKENS or len(self._index) > self.MAX_RUNS:
-                self._index, self._num_tokens = {}, 0
-            index = self._index
-            for run in set(runs).difference(index):
-                self._add(run)
-            rows = np.fromiter(map(index.__getitem__, runs), dtype=np.int64, count=len(runs))
-            return _Runs(self._heads.take(rows, axis=0), self._columns)
-
-    def _add(self, run: str) -> None:
-        tokens, num_words = self._cut(run)
-        row, end = len(self._index), self._num_tokens + len(tokens)
-        if row == len(self._heads):
-            self._heads = np.concatenate([self._heads, np.zeros_like(self._heads)])
-        while end > len(self._columns):
-            self._columns = np.concatenate([self._columns, np.zeros_like(self._columns)])
-        self._heads[row] = self._num_tokens, len(tokens), num_words
-        if tokens:
-            self._columns[self._num_tokens : end] = tokens
-        self._num_tokens = end
-        self._index[run] = row
+def _widen(
+    tokens: _Tokens, bounds: NDArray[np.int64], runs: CutRuns, run_starts: NDArray[np.int64]
+) -> tuple[_Tokens, NDArray[np.int64]]:
+    """Put the tokens of wide runs in place of the one that stands for each."""
+    at = np.searchsorted(tokens.starts, run_starts[runs.wide])
+    counts = np.ones(len(tokens.ids), dtype=np.int64)
+    counts[at] = runs.num_tokens[runs.wide]
+    new_bounds = bounds_of(counts)
+    slots = ranges(new_bounds[at], counts[at])
+    inside = np.repeat(runs.wide, runs.num_tokens)
+    places = np.repeat(run_starts, runs.num_tokens)[inside] + runs.starts[inside]
+    ids, continues = np.repeat(tokens.ids, counts), np.repeat(tokens.continues, counts)
+    starts, stops = np.repeat(tokens.starts, counts), np.repeat(tokens.stops, counts)
+    ids[slots], starts[slots] = runs.ids[inside], places
+    stops[slots], continues[slots] = places + 1 + runs.more[inside], runs.continues[inside]
+    return _Tokens(ids, starts, stops, continues), new_bounds[bounds]

@@ -10,18 +10,27 @@ import numpy as np
 
 from erya.errors import ConfigError, InputError
 from erya.tokenizer.added import AddedTokens
-from erya.tokenizer.characters import may_run, native_kinds, reference_kinds
+from erya.tokenizer.characters import (
+    PageTable,
+    may_run,
+    native_kinds,
+    native_units,
+    reference_kinds,
+    reference_units,
+)
 from erya.tokenizer.directory import read_spec, write_spec
-from erya.tokenizer.encoding import Encoding, FlatPieces, Pieces
+from erya.tokenizer.encoding import Encoding, EncodingBatch, FlatPieces, Pieces
 from erya.tokenizer.greedy import GreedyPieces
+from erya.tokenizer.joined import Joined, Surrogates, join
 from erya.tokenizer.layout import lay_out
-from erya.tokenizer.lookup import Lookup, RunTokens
+from erya.tokenizer.lookup import Lookup
+from erya.tokenizer.runs import RunTokens
 from erya.tokenizer.spec import Mode, TokenizerSpec
 from erya.tokenizer.vocabulary import run_alphabet
 from erya.tokenizer.words import Cutter, NativeCutter, Normalised, ReferenceCutter
 
 # One pass of the fast path: enough to hide Python's overhead, small enough for the processor's cache.
-CHUNK_CHARACTERS = 1 << 18
+CHUNK_CHARACTERS = 1 << 17
 
 
 class Tokenizer:
@@ -52,19 +61,24 @@ class Tokenizer:
         self._greedy = GreedyPieces(
             self._ids, unk_id=self.unk_id, prefix=rules.prefix, max_word_length=rules.max_word_length
         )
-        raw = [token for token in spec.added if not token.normalized]
-        self._raw_added = AddedTokens(raw, [token.content for token in raw])
         self._cutter: Cutter
         if spec.mode == "native":
             alphabet = run_alphabet(spec)
             kinds = partial(native_kinds, alphabet=alphabet, lowercase=rules.lowercase)
+            units = partial(native_units, lowercase=rules.lowercase)
             self._cutter = NativeCutter(rules, alphabet)
         else:
             kinds = partial(reference_kinds, rules=rules)
+            units = partial(reference_units, rules=rules)
             self._cutter = ReferenceCutter(rules)
-        late = [token for token in spec.added if token.normalized]
-        self._late_added = AddedTokens(late, [self._cutter.normalise(token.content).text for token in late])
-        self._has_late = bool(late)
+        find = partial(
+            AddedTokens,
+            normalise=self._cutter.normalise,
+            units=PageTable(units),
+            one_to_one=spec.mode == "native",
+        )
+        self._added = find(spec.added)
+        self._added_words = find([token for token in spec.added if not token.special])
         self._lookup = Lookup(kinds=kinds, ids_of=self._single_ids(), cut_run=self._cut_run)
 
     def _single_ids(self) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
@@ -103,23 +117,38 @@ class Tokenizer:
         """How many tokens there are, added ones included."""
         return len(self.vocab)
 
-    def encode(self, text: str, pair: str | None = None, *, max_length: int | None = None) -> Encoding:
+    def encode(
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        max_length: int | None = None,
+        surrogates: Surrogates = "replace",
+    ) -> Encoding:
         """Tokenise one text, or a pair: see `encode_batch`."""
-        return self.encode_batch([text], None if pair is None else [pair], max_length=max_length)[0]
+        pairs = None if pair is None else [pair]
+        return self.encode_batch([text], pairs, max_length=max_length, surrogates=surrogates)[0]
 
     def encode_batch(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
-    ) -> list[Encoding]:
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        max_length: int | None = None,
+        surrogates: Surrogates = "replace",
+    ) -> EncodingBatch:
         """Tokenise texts, with [CLS] and [SEP] around them.
 
         Args:
             texts: any strings.
             pairs: a second text for each.
             max_length: longest sequence, special tokens included; of a pair the longer text is cut first.
+            surrogates: `replace` reads a lone surrogate as U+FFFD, `error` refuses it.
         Returns:
             An encoding a text; `truncated` counts what was cut.
         Raises:
             ConfigError: `max_length` leaves no room for the special tokens.
+            InputError: there is a lone surrogate, and `surrogates` is `error`; names text and character.
             ValueError: not as many pairs as texts.
         """
         if pairs is not None and len(pairs) != len(texts):
@@ -127,82 +156,74 @@ class Tokenizer:
         num_special = 2 if pairs is None else 3
         if max_length is not None and max_length < num_special:
             raise ConfigError(f"max_length is {max_length}, the special tokens alone need {num_special}")
-        encodings: list[Encoding] = []
+        batches = []
         for chunk in _chunks(texts):
-            parts = [self.flat_pieces(texts[chunk])]
-            if pairs is not None:
-                parts.append(self.flat_pieces(pairs[chunk]))
-            encodings += lay_out(parts, cls_id=self.cls_id, sep_id=self.sep_id, max_length=max_length)
-        return encodings
+            columns = [texts] if pairs is None else [texts, pairs]
+            parts = [
+                self._pieces(join(column[chunk], surrogates, first=chunk.start, name=name), self._added)
+                for column, name in zip(columns, ("text", "second text"), strict=False)
+            ]
+            laid_out = lay_out(parts, cls_id=self.cls_id, sep_id=self.sep_id, max_length=max_length)
+            batches.append(laid_out)
+        return EncodingBatch.join(batches)
 
-    def pieces(self, text: str) -> Pieces:
+    def pieces(self, text: str, *, surrogates: Surrogates = "replace") -> Pieces:
         """The tokens of one text, without [CLS] and [SEP] and never cut."""
-        return self.flat_pieces([text])[0]
+        return self.flat_pieces([text], surrogates=surrogates)[0]
 
-    def flat_pieces(self, texts: Sequence[str], *, literals: bool = True) -> FlatPieces:
+    def flat_pieces(
+        self, texts: Sequence[str], *, literals: bool = True, surrogates: Surrogates = "replace"
+    ) -> FlatPieces:
         """The tokens of many texts end to end.
 
         Args:
             texts: any strings; all are held in memory at once, with about sixty bytes a character.
-            literals: whether "[MASK]" and other added tokens written in a text are those tokens, as in the
-                reference. Running text for pre-training says False: there they are just characters.
+            literals: whether "[MASK]" and other special tokens written in a text are those tokens, as in the
+                reference. Running text for pre-training says False: there they are just characters. Added
+                words that are not special are found in any case.
+            surrogates: as in `encode_batch`.
+        Raises:
+            InputError: there is a lone surrogate, and `surrogates` is `error`; names text and character.
         """
-        if not literals:
-            return self._lookup(texts)
-        careful = {place for place, text in enumerate(texts) if self._has_late and self._has_late_token(text)}
-        found = None
-        if any(map(self._raw_added.occurs_in, texts)):
-            found = [list(self._raw_added.find(text)) for text in texts]
+        return self._pieces(join(texts, surrogates), self._added if literals else self._added_words)
+
+    def _pieces(self, joined: Joined, added: AddedTokens) -> FlatPieces:
+        found, careful = added.find(joined)
         if not careful:
-            return self._lookup(texts, found)
-        flats = [
-            self._careful_pieces(text) if place in careful else self.flat_pieces([text])
-            for place, text in enumerate(texts)
-        ]
-        return _join(flats)
+            return self._lookup(joined, found)
+        others = sorted(set(range(len(joined))).difference(careful))
+        quick = self._pieces(join([joined[text] for text in others]), added)
+        by_text = dict(zip(others, quick, strict=True))
+        by_text |= {text: self._split_pieces(added, joined[text]) for text in careful}
+        return FlatPieces.join([by_text[text] for text in range(len(joined))])
+
+    def _split_pieces(self, added: AddedTokens, text: str) -> Pieces:
+        """One text whose added tokens only its normalised form shows: no fast path for these."""
+        tokens: RunTokens = []
+        num_words = 0
+        for id, part in added.split(text):
+            if id is not None:
+                cut, words = [(id, *part.span(0, len(part.text)), 0)], 1
+            else:
+                in_words = self._cutter.words(part)
+                cut, words = self._cut_words(in_words), len(in_words)
+            tokens += [(piece, start, end, num_words + word) for piece, start, end, word in cut]
+            num_words += words
+        columns = np.array(tokens, dtype=np.int32).reshape(-1, 4)
+        return Pieces(columns[:, 0], columns[:, 1:3], columns[:, 3])
 
     def _cut_run(self, run: str) -> RunTokens:
+        word = self._cutter.plain_word(run)
+        if word is not None:
+            return [(id, start, end, 0) for id, start, end in self._greedy(word)]
         return self._cut_words(self._cutter.words(self._cutter.normalise(run)))
 
     def _cut_words(self, words: Sequence[Normalised]) -> RunTokens:
-        tokens = [
+        return [
             (id, *word.span(start, end), number)
             for number, word in enumerate(words)
             for id, start, end in self._greedy(word.text)
         ]
-        return tokens, len(words)
-
-    def _has_late_token(self, text: str) -> bool:
-        return self._late_added.occurs_in(self._cutter.normalise(text).text)
-
-    def _careful_pieces(self, text: str) -> FlatPieces:
-        """One text in which an added token is written in its normalised form: no fast path for these."""
-        tokens: list[tuple[int, int, int, int]] = []
-        num_words = 0
-        for id, part, place in self._split_at_added(text):
-            if id is not None:
-                tokens.append((id, place, place + len(part), num_words))
-                num_words += 1
-                continue
-            normalised = self._cutter.normalise(part)
-            for late_id, segment in _split(normalised, self._late_added):
-                cut, words = self._cut_words(self._cutter.words(segment))
-                if late_id is not None:
-                    cut, words = [(late_id, *segment.span(0, len(segment.text)), 0)], 1
-                tokens += [(i, place + a, place + b, num_words + word) for i, a, b, word in cut]
-                num_words += words
-        columns = np.array(tokens, dtype=np.int32).reshape(-1, 4)
-        bounds = np.array([0, len(columns)], dtype=np.int64)
-        return FlatPieces(columns[:, 0].copy(), columns[:, 1:3].copy(), columns[:, 3].copy(), bounds)
-
-    def _split_at_added(self, text: str) -> Iterator[tuple[int | None, str, int]]:
-        """The raw added tokens of a text and what stands between them, as (id or None, text, place)."""
-        done = 0
-        for id, start, end in self._raw_added.find(text):
-            yield None, text[done:start], done
-            yield id, text[start:end], start
-            done = end
-        yield None, text[done:], done
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text to read: pieces joined, spaces only between words of letters, no [CLS] [SEP] [PAD].
@@ -227,31 +248,13 @@ class Tokenizer:
         return text
 
 
-def _split(text: Normalised, added: AddedTokens) -> Iterator[tuple[int | None, Normalised]]:
-    done = 0
-    for id, start, end in added.find(text.text):
-        yield None, text.part(done, start)
-        yield id, text.part(start, end)
-        done = end
-    yield None, text.part(done, len(text.text))
-
-
 def _chunks(texts: Sequence[str]) -> Iterator[slice]:
+    """At least one slice, in order."""
     start, characters = 0, 0
     for place, text in enumerate(texts):
         characters += len(text) + 1
         if characters >= CHUNK_CHARACTERS:
             yield slice(start, place + 1)
             start, characters = place + 1, 0
-    if start < len(texts):
+    if start < len(texts) or not texts:
         yield slice(start, len(texts))
-
-
-def _join(flats: Sequence[FlatPieces]) -> FlatPieces:
-    sizes = [0, *(len(flat.ids) for flat in flats)]
-    return FlatPieces(
-        np.concatenate([flat.ids for flat in flats]),
-        np.concatenate([flat.spans for flat in flats]),
-        np.concatenate([flat.word_ids for flat in flats]),
-        np.cumsum(sizes, dtype=np.int64),
-    )

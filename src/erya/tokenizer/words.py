@@ -5,6 +5,7 @@ The fast path (`lookup`) comes here for runs it has not met yet; Chinese text ha
 
 from __future__ import annotations
 
+import string
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,6 +23,9 @@ from erya.tokenizer.characters import (
     native_kinds,
 )
 from erya.tokenizer.spec import Rules
+
+_PLAIN_LOWER = string.ascii_lowercase + string.digits
+_PLAIN = string.ascii_letters + string.digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Normalised:
 class Cutter(Protocol):
     """How one mode turns text into words."""
 
+    def plain_word(self, run: str) -> str | None:
+        """The normalised run, if it is one word whose characters stay where they are: most are."""
+
     def normalise(self, text: str) -> Normalised:
         """Normalise `text`, keeping track of where each character comes from."""
 
@@ -60,10 +67,14 @@ class ReferenceCutter:
         self._open = lru_cache(maxsize=1 << 16)(partial(_open, rules=rules))
         self._close = lru_cache(maxsize=1 << 16)(partial(_close, rules=rules))
 
+    def plain_word(self, run: str) -> str | None:
+        """See `Cutter`: ASCII letters and digits, to which no rule but case folding applies."""
+        if not (run.isascii() and run.isalnum()):
+            return None
+        return run.lower() if self._rules.lowercase else run
+
     def normalise(self, text: str) -> Normalised:
         """Clean, space out Hanzi, decompose, drop marks, fold case: the reference's order."""
-        if _is_plain(text):
-            return Normalised(text.lower() if self._rules.lowercase else text, list(range(len(text))))
         decomposed = [(char, place) for place, source in enumerate(text) for char in self._open(source)]
         if self._rules.strip_accents and not text.isascii():
             decomposed = _reorder(decomposed)
@@ -72,8 +83,6 @@ class ReferenceCutter:
 
     def words(self, text: Normalised) -> list[Normalised]:
         """Cut at white space and around every punctuation mark."""
-        if _is_plain(text.text):
-            return [text] if text.text else []
         words, start = [], 0
         for place, char in enumerate(text.text):
             kind = _bert_kind(char)
@@ -94,9 +103,18 @@ class NativeCutter:
 
     def __init__(self, rules: Rules, alphabet: frozenset[str]) -> None:
         self._rules, self._alphabet = rules, alphabet
+        self._has_ascii = alphabet.issuperset(_PLAIN_LOWER if rules.lowercase else _PLAIN)
+
+    def plain_word(self, run: str) -> str | None:
+        """See `Cutter`: ASCII letters and digits, if all of these form runs."""
+        if not (
+            self._has_ascii and run.isascii() and run.isalnum() and len(run) <= self._rules.max_word_length
+        ):
+            return None
+        return run.lower() if self._rules.lowercase else run
 
     def normalise(self, text: str) -> Normalised:
-        """Fold case, one character to one character."""
+        """Fold case and width, one character to one character."""
         folded = "".join(_fold(char, lowercase=self._rules.lowercase) for char in text)
         return Normalised(folded, list(range(len(text))))
 
@@ -127,9 +145,6 @@ def _fold(char: str, *, lowercase: bool) -> str:
 
 def _open(char: str, rules: Rules) -> str:
     """Clean one character, space it out if it is a Hanzi, and decompose it if accents are to go."""
-    if _is_surrogate(char):
-        # No reference for these: they cannot be written in UTF-8. They go with the control characters.
-        return "" if rules.clean else char
     early = Rules(lowercase=False, strip_accents=False, split_hanzi=rules.split_hanzi, clean=rules.clean)
     cleaned = bert_normalizer(early).normalize_str(char)
     return normalizers.NFD().normalize_str(cleaned) if rules.strip_accents else cleaned
@@ -137,8 +152,6 @@ def _open(char: str, rules: Rules) -> str:
 
 def _close(char: str, rules: Rules) -> str:
     """Drop a decomposed character if it is a mark and marks are to go, otherwise fold its case."""
-    if _is_surrogate(char):
-        return char
     late = Rules(lowercase=rules.lowercase, strip_accents=rules.strip_accents, split_hanzi=False, clean=False)
     return bert_normalizer(late).normalize_str(char)
 
@@ -150,8 +163,6 @@ def _reorder(decomposed: list[tuple[str, int]]) -> list[tuple[str, int]]:
     the order shows in the ids. Order among equal marks is kept, so the places can be dealt out in turn.
     """
     before = "".join(char for char, _ in decomposed)
-    if any(map(_is_surrogate, before)):
-        return decomposed
     after = normalizers.NFD().normalize_str(before)
     if after == before:
         return decomposed
@@ -163,15 +174,4 @@ def _reorder(decomposed: list[tuple[str, int]]) -> list[tuple[str, int]]:
 
 @lru_cache(maxsize=65536)
 def _bert_kind(char: str) -> int:
-    if _is_surrogate(char):
-        return RUN
     return int(cut_kinds([char], pre_tokenizers.BertPreTokenizer())[0])
-
-
-def _is_plain(text: str) -> bool:
-    """Whether these are ASCII letters and digits only: no rule but case folding applies."""
-    return text.isascii() and text.isalnum()
-
-
-def _is_surrogate(char: str) -> bool:
-    return "\ud800" <= char <= "\udfff"
