@@ -12,7 +12,8 @@ from typing import IO, Literal
 
 from erya.errors import InputError
 from erya.files import COMPRESSED_SUFFIXES, open_measured
-from erya.text.decode import SAMPLE_BYTES, Encoding, detect_encoding
+from erya.text.decode import SAMPLE_BYTES, detect_encoding
+from erya.text.encodings import Encoding
 
 Unit = Literal["line", "paragraph", "file"]
 

@@ -76,9 +76,43 @@ def test_damaged_lines_are_marked():
     assert [is_damaged for _, is_damaged in decode_lines(stream)] == [False, False, True, False, False]
 
 
+def test_a_line_in_another_encoding_is_read_in_its_own():
+    lines = [SIMPLE.encode(), "今天的天气很好".encode("gb18030"), TRADITIONAL.encode()]
+    stream = io.BufferedReader(io.BytesIO(b"\n".join(lines)))
+    found = list(decode_lines(stream))
+    assert ("今天的天气很好", False) in found and not any(is_damaged for _, is_damaged in found)
+
+
 def test_the_encoding_may_show_late():
     data = b"ascii only\n" * 2000 + "我们的国家\n".encode("gb18030")
     assert list(decode_lines(io.BufferedReader(io.BytesIO(data), buffer_size=64)))[-1] == (
         "我们的国家",
         False,
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+@pytest.mark.parametrize("num_nuls", [1, 20, 600])
+def test_stray_nul_bytes_do_not_make_it_utf_16(encoding, num_nuls):
+    data = (SIMPLE * 50).encode(encoding)
+    assert detect_encoding(b"\0" * num_nuls + data) == encoding
+    middle = data.index(b"\n") + 1
+    assert detect_encoding(data[:middle] + b"\0" * num_nuls + data[middle:]) == encoding
+
+
+def test_nul_bytes_in_ascii_are_strays_and_in_utf_16_are_not():
+    assert detect_encoding(b"plain text of some length\0\nand another line of it\n") == "utf-8"
+    assert detect_encoding("plain text\n".encode("utf-16-le")) == "utf-16-le"
+    for text in ("我们的国家\n", "人\n", "天气 a b c\n很好\n", "Python 很好\n"):
+        assert detect_encoding(text.encode("utf-16-be")) == "utf-16-be"
+        assert detect_encoding(text.encode("utf-16-le")) == "utf-16-le"
+    with pytest.raises(InputError, match="not a text file"):
+        detect_encoding(b"\0" * 500)
+
+
+@pytest.mark.parametrize("share", [1, 3, 5, 7, 9])
+def test_a_file_of_two_encodings_is_text(share):
+    lines = [
+        f"第{n}行说的是今天的天气。".encode("utf-8" if n % 10 < share else "gb18030") for n in range(200)
+    ]
+    assert detect_encoding(b"\n".join(lines)) in ("utf-8", "gb18030")
