@@ -47,7 +47,7 @@ def save_model(
         write_json(aside / CONFIG_FILE, render_config(encoder.config, info))
         write_json(aside / INFO_FILE, info.model_dump(mode="json"))
         tokenizer.save(aside)
-        _write_tensors(aside / SAFETENSORS_FILE, tensors)
+        write_tensors(aside / SAFETENSORS_FILE, tensors)
 
 
 def encoder_of(module: nn.Module) -> Encoder:
@@ -86,7 +86,12 @@ def _require_fit(
         raise CheckpointError(problem, where=str(where))
 
 
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write named tensors, none of which shares memory with another, as safetensors.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
     try:
         save_file(tensors, path, metadata={"format": "pt"})
     except SafetensorError as error:
