@@ -3,10 +3,13 @@
     DIR/manifest.json          counts, sha256 of every file, hash of the tokenizer
     DIR/tokenizer/             the tokenizer the ids belong to
     DIR/train-00000/           tokens.bin (uint16 or uint32, little-endian), and a bit a token, first bit
-                               lowest, in word_starts.bits, sentence_ends.bits and document_ends.bits
+                               lowest, in word_starts.bits, sentence_ends.bits and document_ends.bits;
+                               pair_starts.bin where there are parallel pairs: the places of the tokens
+                               that begin a second text, int64, little-endian, ascending
 
 No special tokens are stored. A token starts a word when a word of the segmenter begins inside of it (or in
-characters before it that no token covers); the last token of a sentence or document ends it.
+characters before it that no token covers); the last token of a sentence or document ends it. A parallel pair
+is one document: its first text, then its second.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from erya.config import StrictModel
+from erya.data.shard_counts import MixtureGroup, ShardCoverage
 from erya.data.splits import Split
 from erya.errors import CheckpointError, InputError
 from erya.files import sha256_of
@@ -32,6 +36,7 @@ WORD_STARTS, SENTENCE_ENDS, DOCUMENT_ENDS = BITS = (
     "sentence_ends.bits",
     "document_ends.bits",
 )
+PAIR_STARTS = "pair_starts.bin"
 
 
 class ShardInfo(StrictModel):
@@ -42,6 +47,7 @@ class ShardInfo(StrictModel):
         split: training or held-out text.
         tokens, words, sentences, documents: counts of each.
         unknown_tokens: how many of the tokens are [UNK].
+        pairs: how many of the documents are parallel pairs.
         sha256: of each file, by name.
     """
 
@@ -52,7 +58,14 @@ class ShardInfo(StrictModel):
     sentences: int
     documents: int
     unknown_tokens: int
+    pairs: int = 0
     sha256: dict[str, str]
+
+    def file_sizes(self, dtype: Literal["uint16", "uint32"]) -> dict[str, int]:
+        """The bytes of each file, by name."""
+        sizes = {TOKENS: self.tokens * _stored(dtype).itemsize}
+        sizes |= dict.fromkeys(BITS, (self.tokens + 7) // 8)
+        return sizes | ({PAIR_STARTS: self.pairs * _PAIR.itemsize} if self.pairs else {})
 
 
 class Manifest(StrictModel):
@@ -62,11 +75,15 @@ class Manifest(StrictModel):
         tokenizer_hash: `Tokenizer.hash` of the tokenizer.
         vocab_size: its tokens.
         dtype: how an id is stored.
-        characters: code points of the documents read.
+        characters: code points of the documents read, repeats of a mixture counted each time.
+        text_bytes: the same as UTF-8.
         uncovered_characters: how many of them, white space left out, no token covers (`reference` mode
             drops some).
         empty_documents: documents that gave no token and were left out.
-        source: the report of the job that made the documents: what was read, kept and dropped, by reason.
+        source: the report of the job that made the documents: what was read, kept and dropped, by reason;
+            of several documents directories the reports by name.
+        mixture: how groups of documents were weighted; None: each document stands there once.
+        coverage: how the vocabulary fits; None where nobody measured.
         shards: the shards in order.
     """
 
@@ -75,9 +92,12 @@ class Manifest(StrictModel):
     vocab_size: int
     dtype: Literal["uint16", "uint32"]
     characters: int
+    text_bytes: int = 0
     uncovered_characters: int
     empty_documents: int
     source: dict[str, Any] = Field(default_factory=dict)
+    mixture: tuple[MixtureGroup, ...] | None = None
+    coverage: ShardCoverage | None = None
     shards: tuple[ShardInfo, ...]
 
     def num_tokens(self, split: Split | None = None) -> int:
@@ -88,6 +108,11 @@ class Manifest(StrictModel):
     def unknown_tokens(self) -> int:
         """How many of the tokens of all shards are [UNK]."""
         return sum(shard.unknown_tokens for shard in self.shards)
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of all shards."""
+        return sum(sum(shard.file_sizes(self.dtype).values()) for shard in self.shards)
 
 
 @dataclass(frozen=True)
@@ -121,22 +146,37 @@ class Shard:
         """Whether a document ends with each of the tokens `start` to `stop`, shape (stop - start,)."""
         return self._bits(DOCUMENT_ENDS, start, stop)
 
+    def pair_starts(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Whether a second text begins at each of the tokens `start` to `stop`, shape (stop - start,)."""
+        self._require_inside(start, stop)
+        marks = np.zeros(stop - start, dtype=np.bool_)
+        first, last = np.searchsorted(self._pairs, [start, stop])
+        marks[self._pairs[first:last] - start] = True
+        return marks
+
+    @cached_property
+    def _pairs(self) -> NDArray[np.int64]:
+        if not self.info.pairs:
+            return np.zeros(0, dtype=_PAIR)
+        return np.memmap(self.path / PAIR_STARTS, dtype=_PAIR, mode="r", shape=(self.info.pairs,))
+
     @cached_property
     def _maps(self) -> dict[str, NDArray[np.uint8]]:
         return {name: np.memmap(self.path / name, dtype=np.uint8, mode="r") for name in BITS}
 
     def _bits(self, name: str, start: int, stop: int) -> NDArray[np.bool_]:
-        if not 0 <= start <= stop <= self.info.tokens:
-            raise IndexError(f"tokens {start} to {stop} of a shard of {self.info.tokens}")
+        self._require_inside(start, stop)
         first = start // 8
         packed = self._maps[name][first : (stop + 7) // 8]
         return np.unpackbits(packed, bitorder="little")[start - first * 8 : stop - first * 8].view(np.bool_)
 
+    def _require_inside(self, start: int, stop: int) -> None:
+        if not 0 <= start <= stop <= self.info.tokens:
+            raise IndexError(f"tokens {start} to {stop} of a shard of {self.info.tokens}")
+
     def check(self, *, verify: bool) -> None:
         """See that the files are there and whole; with `verify` read them through."""
-        sizes = {TOKENS: self.info.tokens * _stored(self.dtype).itemsize}
-        sizes |= dict.fromkeys(BITS, (self.info.tokens + 7) // 8)
-        for name, size in sizes.items():
+        for name, size in self.info.file_sizes(self.dtype).items():
             path = self.path / name
             if not path.is_file():
                 raise InputError("a file of the shard is missing", where=str(path), hint=_AGAIN)
@@ -212,6 +252,7 @@ class Shards:
             )
 
 
+_PAIR = np.dtype("<i8")
 _AGAIN = "make the shards again: erya corpus tokenize DOCUMENTS --tokenizer DIR --out SHARDS"
 
 

@@ -1,149 +1,183 @@
-"""Documents to shards: boundaries on the right tokens, the same with any number of workers."""
+"""Documents to shards: counted, the same on every engine, gone on with where a run was stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from document_batches import to_batch
+from marked_documents import document, write_documents, write_tokenizer
 
-from erya.corpus.tokenize import mark_boundaries, tokenize_corpus
-from erya.data.documents import Document, DocumentsWriter, write_manifest
-from erya.data.shards import Shards
-from erya.data.splits import Split
-from erya.errors import InputError, StorageError
-from erya.tokenizer.spec import SPECIAL_TOKENS, AddedToken, Mode, Rules, TokenizerSpec
+import erya.data.documents
+from erya.corpus.engines.local import EngineName, LocalEngine
+from erya.corpus.mixture import MixtureOptions
+from erya.corpus.shard_plan import ShardUnit
+from erya.corpus.shards_report import shards_report
+from erya.corpus.tokenize import tokenize_corpus
+from erya.data.shards import Manifest, Shards
+from erya.errors import ConfigError, InputError, StorageError
 from erya.tokenizer.wordpiece import Tokenizer
 
-PIECES = (*SPECIAL_TOKENS, *"我爱北京天安门。你好", *"abc", "##a", "##b", "##c", "ab", "ᄒ", "##ᅡ", "##ᆫ")
 
+class StoppedEngine:
+    """Stops after some shards, as a killed process does; works in the wrong order."""
 
-def document(marked: str, *, split: Split = "train") -> Document:
-    """`|` stands before each word, `/` behind each sentence."""
-    text = marked.replace("|", "").replace("/", "")
-    starts, ends = np.zeros(len(text), dtype=bool), np.zeros(len(text), dtype=bool)
-    place = 0
-    for char in marked:
-        if char == "|":
-            starts[place] = True
-        elif char == "/":
-            ends[place - 1] = True
-        else:
-            place += 1
-    return Document(text, "test", None, starts, ends, hash(text) % 1000, split)
+    name: EngineName = "local"
+    workers = 1
 
+    def __init__(self, units: int) -> None:
+        self.units = units
 
-def tokenizer(mode: Mode) -> Tokenizer:
-    native = mode == "native"
-    added = tuple(AddedToken(name, id) for id, name in enumerate(SPECIAL_TOKENS))
-    rules = Rules(strip_accents=not native, clean=not native)
-    return Tokenizer(TokenizerSpec(mode, rules, PIECES, added))
-
-
-def marked_again(opened: Tokenizer, documents: Sequence[Document]) -> list[str]:
-    """The tokens of the documents with the marks they got."""
-    pieces = opened.flat_pieces([document.text for document in documents], literals=False)
-    (starts, sentences, ends), _ = mark_boundaries(pieces, documents)
-    out, text = [], ""
-    for id, start, sentence, end in zip(pieces.ids, starts, sentences, ends, strict=True):
-        text += ("|" if start else "") + opened.vocab[id] + ("/" if sentence else "")
-        if end:
-            out.append(text)
-            text = ""
-    assert not text
-    return out
-
-
-@pytest.mark.parametrize(
-    ("mode", "marked", "expected"),
-    [
-        ("native", "|我|爱|北京|。/|你好/", "|我|爱|北京|。/|你好/"),
-        ("native", "|abc|你/", "|ab##c|你/"),
-        # A word that begins inside of a piece marks that piece; one that begins elsewhere its own.
-        ("native", "|a|b|c", "|ab|##c/"),
-        # The last token ends a sentence, marked or not; spaces belong to nothing.
-        ("native", "|我 |爱 ", "|我|爱/"),
-        # What no token covers hands its word start on, and its sentence end back.
-        ("reference", "|我|\u200b爱\u200b/|你", "|我|爱/|你/"),
-        ("reference", "|\u200b我/\u200b", "|我/"),
-        # Three tokens of one syllable: the first begins the word, the last ends the sentence.
-        ("reference", "|한/|我", "|ᄒ##ᅡ##ᆫ/|我/"),
-    ],
-)
-def test_boundaries_move_from_characters_to_tokens(mode: Mode, marked: str, expected: str) -> None:
-    assert marked_again(tokenizer(mode), [document(marked)]) == [expected]
-
-
-def test_documents_do_not_touch() -> None:
-    documents = [document("|我"), document("\u200b"), document("爱|北京/"), document("|天安门/")]
-    assert marked_again(tokenizer("reference"), documents) == ["|我/", "爱|北京/", "|天安门/"]
-
-
-def test_literals_in_running_text_are_text() -> None:
-    assert marked_again(tokenizer("native"), [document("|[MASK]|我")])[0].count("[MASK]") == 0
-
-
-def write_documents(directory: Path, documents: Sequence[Document]) -> Path:
-    directory.mkdir()
-    writer = DocumentsWriter(directory)
-    writer.write(to_batch(documents))
-    write_manifest(directory, writer.finish(), report={"records": 9})
-    return directory
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        sources: Sequence[Any],
+        *,
+        expand: Callable[[Any], Iterable[Any]],
+    ) -> Generator[Any, None, None]:
+        items = [item for source in sources for item in expand(source)][::-1]
+        stop = self.units if isinstance(items[0], ShardUnit) else len(items)
+        for item in items[:stop]:
+            yield function(item)
+        if len(items) > stop:
+            raise KeyboardInterrupt
 
 
 @pytest.fixture
-def inputs(tmp_path: Path) -> tuple[Path, Path]:
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Path], Path]:
+    monkeypatch.setattr(erya.data.documents, "ROW_GROUP_CHARACTERS", 20)
     documents = [
         document("|我|爱|北京|天安门|。/|abc"),
         document(" "),
         document("|你好|吗/", split="heldout"),
+        document("|我|爱/\n=|ab/"),
     ] * 5
-    (tmp_path / "tokenizer").mkdir()
-    tokenizer("native").save(tmp_path / "tokenizer")
-    return write_documents(tmp_path / "documents", documents), tmp_path / "tokenizer"
+    return [write_documents(tmp_path / "documents", documents)], write_tokenizer(tmp_path / "tokenizer")
 
 
-def test_the_manifest_counts_everything(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+def checksums(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_manifest_counts_everything(inputs: tuple[list[Path], Path], tmp_path: Path) -> None:
     progress: list[tuple[int, int, int]] = []
     manifest = tokenize_corpus(
-        *inputs, tmp_path / "shards", workers=1, on_progress=lambda *numbers: progress.append(numbers)
+        *inputs,
+        tmp_path / "shards",
+        engine=LocalEngine(1),
+        on_progress=lambda *numbers: progress.append(numbers),
     )
     assert manifest.source == {"records": 9}
     assert manifest.empty_documents == 5
-    assert manifest.characters == 5 * 15
-    assert (manifest.num_tokens("train"), manifest.num_tokens("heldout")) == (50, 15)
+    assert (manifest.characters, manifest.text_bytes) == (5 * 20, 5 * (27 + 1 + 9 + 9))
+    assert (manifest.num_tokens("train"), manifest.num_tokens("heldout")) == (65, 15)
     assert manifest.unknown_tokens == 5
     train = Shards.open(tmp_path / "shards", split="train", verify=True)
-    assert (train.shards[0].info.documents, train.shards[0].info.sentences) == (5, 10)
+    (shard,) = train.shards
+    assert (shard.info.documents, shard.info.sentences, shard.info.pairs) == (10, 20, 5)
+    assert np.flatnonzero(shard.pair_starts(0, 13)).tolist() == [12]
     assert train.manifest == manifest
     copied = Tokenizer.open(train.tokenizer_directory)
     train.require_tokenizer(copied.hash, of="itself")
-    assert copied.decode(train.shards[0].tokens[:10].tolist()) == "我爱北京天安门。abc"
-    assert progress[-1][:2] == (75, 75)
+    assert copied.decode(shard.tokens[:10].tolist()) == "我爱北京天安门。abc"
+    assert progress[-1] == (100, 100, manifest.text_bytes)
+    assert not (tmp_path / "shards.unfinished").exists()
 
 
-def test_any_number_of_workers_writes_the_same(inputs: tuple[Path, Path], tmp_path: Path) -> None:
-    manifests = [
-        tokenize_corpus(*inputs, tmp_path / str(workers), workers=workers, shard_tokens=20)
-        for workers in (1, 2)
-    ]
-    assert manifests[0] == manifests[1]
+def test_how_the_vocabulary_fits_is_measured(inputs: tuple[list[Path], Path], tmp_path: Path) -> None:
+    manifest = tokenize_corpus(*inputs, tmp_path / "shards", engine=LocalEngine(1))
+    assert manifest.coverage is not None
+    assert manifest.coverage.unknown_characters == (("吗", 5),)
+    assert (manifest.coverage.characters, manifest.coverage.tokens) == (90, 80)
+    latin = manifest.coverage.by_kind["Latin letters"]
+    assert (latin.characters, latin.tokens, latin.unknown) == (25, 15, 0)
+    report = shards_report(manifest)
+    assert report["tokens"] == {"train": 65, "heldout": 15}
+    assert report["unknown_share"] == 5 / 80
+    assert report["bytes"] == manifest.num_bytes == 2 * 80 + 3 * (9 + 2) + 8 * 5
+    assert sum(kind["unknown"] for kind in report["by_kind"].values()) == 5
+    json.dumps(report)
+    assert "吗" in (tmp_path / "shards" / "report.html").read_text(encoding="utf-8")
 
 
-def test_bad_inputs_leave_nothing_behind(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_any_number_of_workers_writes_the_same(inputs: tuple[list[Path], Path], tmp_path: Path) -> None:
+    for workers in (1, 2):
+        tokenize_corpus(*inputs, tmp_path / str(workers), engine=LocalEngine(workers), shard_characters=20)
+    assert len(list((tmp_path / "1").glob("train-*"))) > 2
+    assert checksums(tmp_path / "1") == checksums(tmp_path / "2")
+
+
+@pytest.mark.parametrize("mixture", [None, MixtureOptions(by="source", temperature=2, size=300)])
+def test_a_stopped_run_goes_on(
+    inputs: tuple[list[Path], Path], tmp_path: Path, mixture: MixtureOptions | None
+) -> None:
+    def run(name: str, engine: Any) -> Manifest:
+        return tokenize_corpus(*inputs, tmp_path / name, engine=engine, mixture=mixture, shard_characters=20)
+
+    run("whole", LocalEngine(1))
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", StoppedEngine(3))
+    summaries = (tmp_path / "stopped.unfinished" / "shards").iterdir()
+    done = {path: path.stat().st_mtime_ns for path in summaries}
+    assert len(done) == 3
+    assert not (tmp_path / "stopped").exists()
+    # What a killed worker leaves: a shard half-written, and one whole but not yet said to be done.
+    result = tmp_path / "stopped.unfinished" / "result"
+    (result / ".train-00000.1.partial").mkdir()
+    (result / "train-00000").mkdir(exist_ok=True)
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", StoppedEngine(1))
+    assert all(path.stat().st_mtime_ns == moment for path, moment in done.items()), "a shard was made twice"
+    run("stopped", StoppedEngine(100))
+    assert checksums(tmp_path / "stopped") == checksums(tmp_path / "whole")
+
+
+def test_other_options_are_not_mixed_in(inputs: tuple[list[Path], Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        tokenize_corpus(*inputs, out, engine=StoppedEngine(1), shard_characters=20)
+    with pytest.raises(StorageError, match="shard size"):
+        tokenize_corpus(*inputs, out, engine=LocalEngine(1), shard_characters=30)
+    manifest = tokenize_corpus(*inputs, out, engine=LocalEngine(1), shard_characters=30, restart=True)
+    assert Shards.open(out, split="train", verify=True).manifest == manifest
+
+
+def test_bad_inputs_leave_nothing_behind(inputs: tuple[list[Path], Path], tmp_path: Path) -> None:
     documents, opened = inputs
-    out = tmp_path / "shards"
+    out, engine = tmp_path / "shards", LocalEngine(1)
     with pytest.raises(InputError, match="not a documents directory"):
-        tokenize_corpus(tmp_path, opened, out)
+        tokenize_corpus([tmp_path], opened, out, engine=engine)
     with pytest.raises(InputError, match="no tokenizer here"):
-        tokenize_corpus(documents, documents, out)
+        tokenize_corpus(documents, documents[0], out, engine=engine)
+    with pytest.raises(InputError, match="given twice"):
+        tokenize_corpus(documents * 2, opened, out, engine=engine)
+    with pytest.raises(InputError, match="no documents directory was given"):
+        tokenize_corpus([], opened, out, engine=engine)
     empty = write_documents(tmp_path / "empty", [document(" ")])
     with pytest.raises(InputError, match="not a single token"):
-        tokenize_corpus(empty, opened, out, workers=1)
-    assert not out.exists()
+        tokenize_corpus([empty], opened, out, engine=engine)
+    wrong = MixtureOptions(by="source", weights={"tset": 1, "*": 1})
+    with pytest.raises(ConfigError, match="did you mean 'test'"):
+        tokenize_corpus(documents, opened, out, engine=engine, mixture=wrong)
+    assert not out.exists() and not (tmp_path / "shards.unfinished").exists()
     out.mkdir()
     (out / "mine").touch()
     with pytest.raises(StorageError, match="not empty"):
-        tokenize_corpus(documents, opened, out, workers=1)
+        tokenize_corpus(documents, opened, out, engine=engine)
+
+
+def test_damaged_documents_are_named(inputs: tuple[list[Path], Path], tmp_path: Path) -> None:
+    part = inputs[0][0] / "train-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-100])
+    with pytest.raises(InputError, match="cannot read the documents") as caught:
+        tokenize_corpus(*inputs, tmp_path / "shards", engine=LocalEngine(2))
+    assert caught.value.where == str(part)
+    assert not (tmp_path / "shards").exists()

@@ -12,25 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from erya.data.shard_writer import ShardsWriter, TokenBlock
+from erya.data.shard_writer import ShardWriter, TokenBlock
 from erya.data.shards import Manifest, Shards, dtype_for
 from erya.errors import CheckpointError, EryaError, InputError
 
 
-def block(seed: int, size: int, *, largest: int = 60_000) -> TokenBlock:
+def block(seed: int, size: int, *, largest: int = 60_000, pairs: tuple[int, ...] = ()) -> TokenBlock:
     rng = np.random.default_rng(seed)
     bits = [rng.random(size) < 0.3 for _ in range(3)]
-    return TokenBlock(rng.integers(0, largest, size).astype(np.uint32), *bits, unknown_tokens=seed)
+    ids = rng.integers(0, largest, size).astype(np.uint32)
+    return TokenBlock(ids, *bits, unknown_tokens=seed, pair_starts=np.array(pairs, dtype=np.int64))
 
 
-def write(
-    directory: Path, blocks: list[TokenBlock], *, shard_tokens: int = 100, vocab_size: int = 60_000
-) -> None:
+def write(directory: Path, *shards: list[TokenBlock], vocab_size: int = 60_000) -> None:
     directory.mkdir(exist_ok=True)
     dtype = dtype_for(vocab_size)
-    writer = ShardsWriter(directory, "train", dtype, shard_tokens=shard_tokens)
-    for part in blocks:
-        writer.write(part)
+    infos = []
+    for number, blocks in enumerate(shards):
+        writer = ShardWriter(directory / f"train-{number:05d}", "train", dtype)
+        for part in blocks:
+            writer.write(part)
+        infos.append(writer.finish())
     manifest = Manifest(
         tokenizer_hash="abc",
         vocab_size=vocab_size,
@@ -38,7 +40,7 @@ def write(
         characters=1,
         uncovered_characters=0,
         empty_documents=0,
-        shards=writer.finish(),
+        shards=tuple(info for info in infos if info is not None),
     )
     (directory / "manifest.json").write_text(json.dumps(manifest.model_dump()))
 
@@ -54,7 +56,7 @@ def read_all(shards: Shards, name: str) -> NDArray[np.generic]:
 @pytest.mark.parametrize("vocab_size", [60_000, 70_000])
 def test_what_is_written_is_read(tmp_path: Path, vocab_size: int) -> None:
     blocks = [block(seed, size, largest=vocab_size) for seed, size in enumerate([0, 3, 40, 99, 1, 250, 7])]
-    write(tmp_path, blocks, vocab_size=vocab_size)
+    write(tmp_path, blocks[:4], blocks[4:6], blocks[6:], [], vocab_size=vocab_size)
     shards = Shards.open(tmp_path, split="train", verify=True)
     assert shards.num_tokens == shards.manifest.num_tokens("train") == 400
     assert [shard.info.tokens for shard in shards.shards] == [142, 251, 7]
@@ -64,8 +66,38 @@ def test_what_is_written_is_read(tmp_path: Path, vocab_size: int) -> None:
     for name in ("word_starts", "sentence_ends", "document_ends"):
         written = np.concatenate([getattr(part, name) for part in blocks])
         assert np.array_equal(read_all(shards, name), written)
+    assert shards.manifest.num_bytes == sum(
+        file.stat().st_size for file in tmp_path.rglob("*") if file.name != "manifest.json" and file.is_file()
+    )
     counts = shards.shards[1].info
     assert counts.words == np.count_nonzero(shards.shards[1].word_starts(0, 251))
+
+
+def test_second_texts_of_pairs_are_found_again(tmp_path: Path) -> None:
+    write(tmp_path, [block(1, 20, pairs=(3, 19)), block(2, 10), block(3, 5, pairs=(1,))], [block(4, 8)])
+    paired, plain = Shards.open(tmp_path, split="train", verify=True).shards
+    assert (paired.info.pairs, plain.info.pairs) == (3, 0)
+    assert np.flatnonzero(paired.pair_starts(0, 35)).tolist() == [3, 19, 31]
+    assert np.flatnonzero(paired.pair_starts(4, 31)).tolist() == [15]
+    assert not plain.pair_starts(2, 8).any()
+    assert not (plain.path / "pair_starts.bin").exists()
+    with pytest.raises(IndexError):
+        plain.pair_starts(2, 9)
+
+
+def test_a_shard_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    writer = ShardWriter(tmp_path / "train-00000", "train", "uint16")
+    writer.write(block(1, 20))
+    assert not (tmp_path / "train-00000").exists()
+    writer.abandon()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
+    write(tmp_path, [block(1, 20)])
+    write(tmp_path, [block(2, 30)])
+    assert Shards.open(tmp_path, split="train", verify=True).num_tokens == 30
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "train-00000"]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +139,8 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["tokens.bin", "word_starts.bits", "sentence_ends.bits", "document_ends.bits"]
+    "name",
+    ["tokens.bin", "word_starts.bits", "sentence_ends.bits", "document_ends.bits", "pair_starts.bin"],
 )
 @pytest.mark.parametrize(
     ("damage", "message", "verify"),
@@ -120,7 +153,7 @@ def flip(path: Path) -> None:
 def test_damage_is_noticed(
     tmp_path: Path, name: str, damage: Callable[[Path], None], message: str, verify: bool
 ) -> None:
-    write(tmp_path, [block(1, 77)])
+    write(tmp_path, [block(1, 77, pairs=(5, 6))])
     damage(tmp_path / "train-00000" / name)
     with pytest.raises(InputError, match=message) as caught:
         Shards.open(tmp_path, split="train", verify=verify)

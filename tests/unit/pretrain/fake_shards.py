@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.data.shard_writer import ShardsWriter, TokenBlock
+from erya.data.shard_writer import ShardWriter, TokenBlock
 from erya.data.shards import Manifest
 from erya.tokenizer.wordpiece import Tokenizer
 
@@ -46,11 +46,10 @@ def write_shards(directory: Path, *, first_character: str = "一", held_out: boo
     tokenizer = write_tokenizer(directory / "tokenizer", first_character=first_character)
     infos = []
     for split, seeds in (("train", (0, 1)), ("heldout", (2,) if held_out else ())):
-        writer = ShardsWriter(directory, split, "uint16", shard_tokens=1)
-        for seed in seeds:
-            shard = FakeShard(seed)
+        for number, seed in enumerate(seeds):
+            writer, shard = ShardWriter(directory / f"{split}-{number:05d}", split, "uint16"), FakeShard(seed)
             writer.write(TokenBlock(shard.tokens, shard.words, shard.sentences, shard.documents, 0))
-        infos += writer.finish()
+            infos.append(writer.finish())
     manifest = Manifest(
         tokenizer_hash=tokenizer.hash,
         vocab_size=tokenizer.vocab_size,
