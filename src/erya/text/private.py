@@ -14,11 +14,11 @@ from erya.text.alignment import Aligned, Alignment
 PrivateKind = Literal["phone", "email", "identity"]
 TAGS: dict[PrivateKind, str] = {"phone": "[电话]", "email": "[邮箱]", "identity": "[证件号]"}
 
-_SEPARATOR = r"[- \u2010-\u2013]?"
+_SEPARATOR = r"[- \u2010-\u2014]?"
 # Not inside a longer number, a decimal fraction or a code of letters and digits.
-_FREE = r"(?<![0-9A-Za-z_])(?<![0-9][.,/:-])"
+_FREE = r"(?<![0-9A-Za-z_])(?<![0-9][.,/-])"
 _AFTER_NAME = r"(?<=[Tt][Ee][Ll])|(?<=[Pp]hone)|(?<=[Ff]ax)|(?<=QQ)"
-_ENDS = r"(?![0-9A-Za-z_]|[.,/:-][0-9]|\.html?)"
+_ENDS = r"(?![0-9A-Za-z_]|[.,/-][0-9]|\.[A-Za-z])"
 _COUNTRY = rf"(?:(?:\+|00)86{_SEPARATOR}|86-|\((?:\+|00)86\)\s?)?"
 _MOBILE = rf"1[3-9][0-9](?P<gap>{_SEPARATOR})[0-9]{{4}}(?P=gap)[0-9]{{4}}"
 _AREA = r"(?:10|2[0-57-9]|[3-9][0-9]{2})"
@@ -43,7 +43,7 @@ _PROVINCES = frozenset(
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS = "10X98765432"
 # Whatever is masked but an address has so many digits close together. Most texts have none.
-_DIGITS = re.compile(r"[0-9]{3}[-) \u2010-\u2013）]?[0-9]{4}")
+_DIGITS = re.compile(r"[0-9]{3}[-) \u2010-\u2014）]?[0-9]{4}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Kind(IntEnum):
     LETTER = 4  # a-z A-Z
     DIGIT = 5
     KANA = 6
-    ACCENTED = 7  # U+00A1 to U+00FF: where bytes above 0x7F land when they are read as Latin-1
+    ACCENTED = 7  # letters of Latin-1: most bytes above 0x7F read as Latin-1
     STOP = 8  # ends or cuts a sentence: 。！？；：… . ! ? ; : ，
     LIST_MARK = 9  # joins the items of a list: 、 , | / - _ · > #
     PUNCTUATION = 10  # any other punctuation or symbol
@@ -53,9 +53,10 @@ _HANZI = (
     (0xF900, 0xFAD9),
     (0x20000, 0x323AF),
 )
-_KANA = ((0x3041, 0x3096), (0x309D, 0x309F), (0x30A1, 0x30FA), (0x30FD, 0x30FF), (0xFF66, 0xFF9F))
+_KANA = ((0x3041, 0x3096), (0x309D, 0x309F), (0x30A1, 0x30FA), (0x30FC, 0x30FF), (0xFF66, 0xFF9F))
 _SYMBOL_BLOCKS = (range(0x21, 0x10000), range(0x1F000, 0x1FB00))
 _STOPS = "。！？；：，…．.!?;:︰﹐﹑﹒﹔﹕﹖﹗｡"
+_ACCENTED = "".join(chr(code) for code in range(0xC0, 0x100) if code not in (0xD7, 0xF7))
 _LIST_MARKS = "、,|/\\-_·>#・｜／—–»›→＞＃､"
 _SPACES = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
 
@@ -67,13 +68,13 @@ def kinds() -> NDArray[np.uint8]:
     for block in _SYMBOL_BLOCKS:
         marks = [code for code in block if unicodedata.category(chr(code))[0] in "PS"]
         table[marks] = Kind.PUNCTUATION
-    table[0xA1:0x100] = Kind.ACCENTED
     for ranges, kind in ((_HANZI, Kind.HANZI), (_KANA, Kind.KANA)):
         for first, last in ranges:
             table[first : last + 1] = kind
     for characters, kind in (
         (string.ascii_letters, Kind.LETTER),
         (string.digits, Kind.DIGIT),
+        (_ACCENTED, Kind.ACCENTED),
         (_COMMON, Kind.COMMON),
         (_STOPS, Kind.STOP),
         (_LIST_MARKS, Kind.LIST_MARK),

@@ -20,8 +20,8 @@ _RUBBISH_HINTS = ("锟", "斤拷", "烫烫烫烫", "屯屯屯屯")
 _UTF8_RUN = re.compile(rb"(?:[\xe4-\xe9][\x80-\xbf]{2}|\xe3\x80[\x80-\x9f]|\xef\xbc[\x80-\xbf]){3,}")
 # A third of the characters of UTF-8 read as GBK begin as UTF-8 does.
 _LEADS_WORTH_A_LOOK = 1 / 6
-# A text in French has fewer accents than this.
-_ACCENTS_WORTH_COUNTING = 0.2
+# Where Latin-1 is meant it has more plain letters than accented ones.
+_MIN_ACCENTED = 0.2
 
 
 def mojibake(batch: TextBatch, options: FilterOptions) -> NDArray[np.bool_]:
@@ -35,8 +35,8 @@ def mojibake(batch: TextBatch, options: FilterOptions) -> NDArray[np.bool_]:
         return np.zeros(len(batch), dtype=np.bool_)
     limits = options.max_mojibake_share * batch.visible
     bad = batch.counts[:, Kind.REPLACEMENT].copy()
-    accents = batch.counts[:, Kind.ACCENTED]
-    bad += np.where(accents > _ACCENTS_WORTH_COUNTING * batch.visible, accents, 0)
+    accented, plain = batch.counts[:, Kind.ACCENTED], batch.counts[:, Kind.LETTER]
+    bad += accented * ((accented > _MIN_ACCENTED * batch.visible) & (accented > plain))
     if any(hint in batch.joined for hint in _RUBBISH_HINTS):
         bad += [_num_rubbish(text) for text in batch.texts]
     leads = batch.count_by_document(_is_utf8_lead()[batch.codes])

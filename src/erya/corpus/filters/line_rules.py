@@ -41,7 +41,7 @@ _BETWEEN = re.compile(r"[\s|｜/·•>»›→＞\-—_\[\]【】()（）]+")
 _STARTING_NOTICE = re.compile(
     "|".join(
         (
-            r"(?:copyright|©|\(c\)|版权所有(?![者人权])|版权归).{0,120}",
+            r"(?:copyright\s*(?:©|\(c\)|[:：]?\s*[0-9]{4}|by\b)|©|\(c\)\s*[0-9]{4}|版权所有(?![者人权])|版权归).{0,120}",
             r"(?:本文|本站|版权|特别|免责|郑重)?声明\s*[:：].{0,40}(?:本站|本网|转载|侵权|立场|授权).{0,100}",
             r"(?:责任编辑|责编|本文编辑|网络编辑|值班编辑|实习编辑|视频编辑|文字编辑|本期编辑|原标题)\s*[:：/].{0,60}",
             r"(?:编辑|校对|审核|审校|监制|排版|编审)\s*[:：/]\s*[\u3400-\u9fff· 、丨|/]{2,12}[)）\]】]?",
@@ -107,7 +107,7 @@ def _is_link(line: str) -> bool:
 
 
 def _is_menu(line: str) -> bool:
-    if line.strip("+>»….。 []()（）【】") in BUTTONS:
+    if line in BUTTONS or line.strip("+>»….。 []()（）【】") in BUTTONS:
         return True
     pieces = [piece for piece in _BETWEEN.split(line) if piece]
     known = sum(piece in MENU or piece in BUTTONS for piece in pieces)
