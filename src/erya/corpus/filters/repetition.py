@@ -7,6 +7,7 @@ look, and few do.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +23,8 @@ Word = TypeVar("Word", np.uint32, np.uint64)
 _MIN_CHARACTERS = 20
 _MIN_GRAMS = 100
 _BUCKETS = 64
-_ODD = 0x9E3779B1
+_ODD, _SPREAD = 0x9E3779B1, 0x85EBCA77
+_GROUP = 1 << 16
 # Rows of dots and dashes are somebody's style; too much punctuation has a filter of its own.
 _MARKS = (Kind.SPACE, Kind.STOP, Kind.LIST_MARK, Kind.PUNCTUATION)
 
@@ -99,16 +101,27 @@ def repeated_grams(batch: TextBatch, options: FilterOptions) -> NDArray[np.bool_
 
 def _most_repeated_grams(batch: TextBatch, options: FilterOptions) -> NDArray[np.int64]:
     """At least as many as there are repeated n-grams in each document, int64, shape (D,)."""
-    hashes = _gram_hashes(batch.codes, options.gram_length)
-    num_bits = len(hashes).bit_length()
-    # The same n-gram in another document goes to another bucket.
-    hashes += (batch.documents[: len(hashes)] * 0x85EBCA77).astype(np.uint32)
-    hashes *= np.uint32(_ODD)
-    hashes >>= np.uint32(32 - num_bits)
-    counts = np.bincount(hashes, minlength=1 << num_bits)
     is_repeated = np.zeros(len(batch.codes), dtype=np.bool_)
-    is_repeated[: len(hashes)] = (counts > options.max_gram_repeats)[hashes]
+    for start, end in _groups(batch.bounds):
+        hashes = _gram_hashes(batch.codes[start:end], options.gram_length)
+        num_bits = len(hashes).bit_length()
+        # The same n-gram in another document goes to another bucket.
+        hashes += batch.documents[start : start + len(hashes)].astype(np.uint32) * np.uint32(_SPREAD)
+        hashes *= np.uint32(_ODD)
+        hashes >>= np.uint32(32 - num_bits)
+        counts = np.bincount(hashes, minlength=1 << num_bits)
+        is_repeated[start : start + len(hashes)] = (counts > options.max_gram_repeats)[hashes]
     return batch.count_by_document(is_repeated)
+
+
+def _groups(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Where groups of whole documents begin and end, so small that a processor's cache holds one."""
+    first = 0
+    while first < len(bounds) - 1:
+        last = int(np.searchsorted(bounds, bounds[first] + _GROUP, side="right")) - 1
+        last = max(last, first + 1)
+        yield int(bounds[first]), int(bounds[last])
+        first = last
 
 
 def _gram_hashes(codes: NDArray[Word], length: int) -> NDArray[Word]:
@@ -116,6 +129,8 @@ def _gram_hashes(codes: NDArray[Word], length: int) -> NDArray[Word]:
 
     A polynomial hash, put together from those of half the length; wrapping round is meant.
     """
+    if len(codes) < length:
+        return codes[:0].copy()
     if length == 1:
         return codes + codes.dtype.type(1)
     half = length // 2
