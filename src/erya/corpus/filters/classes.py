@@ -33,7 +33,7 @@ class Kind(IntEnum):
 NUM_KINDS = len(Kind)
 
 # 420 frequent Hanzi of modern text, of classical text, and traditional forms of them. In the sparsest honest
-# texts seen, lists of names, every seventh Hanzi is one of these.
+# text seen, a list of menu items, every seventh Hanzi is one of these.
 _COMMON = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用"
     "道行所然家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军"

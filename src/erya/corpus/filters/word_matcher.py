@@ -5,20 +5,21 @@ Letters: C characters, M matches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-_TABLE_BITS = 18
-_FIRST, _SECOND = 0x9E3779B1, 0x85EBCA77
-_PREFIX = 3
+_TABLE_BITS = 20
+_FACTOR, _ODD = 0x85EBCA77, 0x9E3779B1
+# Words are told apart by so many characters first.
+_MAX_PREFIX = 4
 _NUM_LETTERS = 26
 _STRETCH = 1 << 16
 
 
 class WordMatcher:
-    """Finds words in texts; time hardly depends on how many there are.
+    """Finds words in texts; time depends on how often they occur more than on how many there are.
 
     Letter case is set aside (a-z only). A word that begins or ends with a Latin letter or digit does not
     match inside a longer one (`av` in `java`).
@@ -29,14 +30,16 @@ class WordMatcher:
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words: dict[str, tuple[str, ...]] = {}
-        for word in sorted({_lower(word) for word in words}, key=len, reverse=True):
+        for word in {_lower(word) for word in words}:
             assert len(word) >= 2
-            self._words[word[:_PREFIX]] = (*self._words.get(word[:_PREFIX], ()), word)
-        pairs = _codes("".join(prefix[:2] for prefix in self._words)).reshape(-1, 2)
-        self._may_begin = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
-        self._may_begin[_buckets(pairs[:, 0], pairs[:, 1])] = True
-        padded = [prefix.ljust(_PREFIX, "\0") for prefix in self._words]
-        self._prefixes = np.unique(_keys(_codes("".join(padded)).reshape(-1, _PREFIX).T))
+            self._words[word[:_MAX_PREFIX]] = (*self._words.get(word[:_MAX_PREFIX], ()), word)
+        self._lengths = sorted({len(prefix) for prefix in self._words})
+        # The first two characters of all words, then all prefixes of each length.
+        self._may_begin = _table(self._words, 2)
+        self._prefixes = {
+            length: _table([prefix for prefix in self._words if len(prefix) == length], length)
+            for length in self._lengths
+        }
 
     def find(self, codes: NDArray[np.uint32]) -> NDArray[np.int64]:
         """The places where a word begins.
@@ -44,41 +47,36 @@ class WordMatcher:
         Args:
             codes: code points, uint32, shape (C,).
         Returns:
-            int64, shape (M,), ascending; the longest word at a place counts, others that begin inside it
-            count too.
+            int64, shape (M,), ascending; words that begin at the same place count once.
         """
         if not self._words or len(codes) < 2:
             return np.zeros(0, dtype=np.int64)
         small = codes + (((codes - np.uint32(ord("A"))) < _NUM_LETTERS) * np.uint32(32))
         # A stretch at a time: what it takes stays in the processor's cache.
-        places = np.concatenate(
-            [
-                start + self._worth_a_look(small[start : start + _STRETCH + 1])
-                for start in range(0, len(small), _STRETCH)
-            ]
-        )
-        places = places[self._has_prefix(small, places)]
+        starts = range(0, len(small), _STRETCH)
+        places = np.concatenate([start + self._worth_a_look(small[start:], _STRETCH) for start in starts])
         if not len(places):
             return places
         text = small.tobytes().decode("utf-32-le")
         return places[np.fromiter((self._stands(text, place) for place in places.tolist()), dtype=np.bool_)]
 
-    def _worth_a_look(self, codes: NDArray[np.uint32]) -> NDArray[np.int64]:
-        return np.flatnonzero(self._may_begin[_buckets(codes[:-1], codes[1:])])
-
-    def _has_prefix(self, codes: NDArray[np.uint32], places: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether the next two or three characters begin a word."""
-        third = np.append(codes, np.uint32(0))[places + 2]
-        first_two = (codes[places], codes[places + 1])
-        whole = np.isin(_keys((*first_two, third)), self._prefixes)
-        return whole | np.isin(_keys((*first_two, np.zeros_like(third))), self._prefixes)
+    def _worth_a_look(self, codes: NDArray[np.uint32], num_places: int) -> NDArray[np.int64]:
+        """Which of the first places may begin a word."""
+        pairs = codes[: num_places + 1]
+        places = np.flatnonzero(self._may_begin[_buckets((pairs[:-1], pairs[1:]))])
+        is_likely = np.zeros(len(places), dtype=np.bool_)
+        for length, table in self._prefixes.items():
+            # Places too near the end read its last character again; Python sees the difference.
+            ends = np.minimum(places + length, len(codes))
+            is_likely |= table[_buckets([codes[ends - back] for back in range(length, 0, -1)])]
+        return places[is_likely]
 
     def _stands(self, text: str, place: int) -> bool:
-        words = self._words.get(text[place : place + _PREFIX], ())
-        if any(text.startswith(word, place) and _is_free(text, place, word) for word in words):
-            return True
-        pair = text[place : place + 2]
-        return pair in self._words and _is_free(text, place, pair)
+        for length in self._lengths:
+            for word in self._words.get(text[place : place + length], ()):
+                if text.startswith(word, place) and _is_free(text, place, word):
+                    return True
+        return False
 
 
 def _is_free(text: str, place: int, word: str) -> bool:
@@ -101,14 +99,18 @@ def _codes(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
 
 
-def _buckets(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    mixed = first * np.uint32(_FIRST)
-    mixed += second * np.uint32(_SECOND)
+def _table(words: Iterable[str], length: int) -> NDArray[np.bool_]:
+    """True at the buckets of the first `length` characters of the words."""
+    table = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
+    table[_buckets(_codes("".join(word[:length] for word in words)).reshape(-1, length).T)] = True
+    return table
+
+
+def _buckets(characters: Sequence[NDArray[np.uint32]] | NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """A hash of the characters at each place; wrapping round is meant."""
+    mixed = characters[0] * np.uint32(_ODD)
+    for codes in characters[1:]:
+        mixed += codes
+        mixed *= np.uint32(_FACTOR)
     mixed >>= np.uint32(32 - _TABLE_BITS)
     return mixed
-
-
-def _keys(prefix: tuple[NDArray[np.uint32], ...] | NDArray[np.uint32]) -> NDArray[np.uint64]:
-    """Three code points of 21 bits as one number."""
-    first, second, third = (codes.astype(np.uint64) for codes in prefix)
-    return (first << np.uint64(42)) | (second << np.uint64(21)) | third
