@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ import pyarrow as pa
 
 from erya.corpus.deduplicate.database import open_database, parquet, write_sorted
 from erya.corpus.deduplicate.leaders import follow_leaders
-from erya.corpus.deduplicate.near import compare, find_edges, join_clusters
+from erya.corpus.deduplicate.near import find_edges, join_clusters
 from erya.corpus.deduplicate.options import DeduplicateOptions
+from erya.corpus.deduplicate.signature_file import SignatureFile, keep_similar, with_places
 from erya.corpus.deduplicate.signatures import band_names, signature_schema
 
 DUPLICATES = pa.schema(
@@ -25,11 +27,12 @@ DUPLICATES = pa.schema(
     ]
 )
 
-_NOTHING_NEAR = """
+# What is known of near duplicates; empty where none are looked for.
+_TABLES = """
     CREATE TABLE labels (doc BIGINT, head BIGINT);
+    CREATE TABLE heads (doc BIGINT, fingerprint UBIGINT);
     CREATE TABLE followers (doc BIGINT, leader BIGINT);
-    CREATE TABLE signatures (doc BIGINT, fingerprint UBIGINT);
-    CREATE TABLE compared (a BIGINT, b BIGINT, similarity DOUBLE)
+    CREATE TABLE similarities (a BIGINT, b BIGINT, matches INTEGER)
 """
 
 
@@ -81,24 +84,40 @@ def find_duplicates(
         ConfigError: the memory does not suffice.
         StorageError: the disk refuses.
     """
-    source = parquet(signatures, signature_schema(options))
     bands = band_names(options)
     steps = _Steps(len(bands) + 3, on_progress)
     with open_database(memory_bytes=memory_bytes, threads=threads, scratch=scratch) as connection:
-        _find_copies(connection, source)
+        _find_copies(connection, parquet(signatures, signature_schema(options)))
+        connection.execute(_TABLES)
         steps.step()
         if bands:
-            _load_signatures(connection, source, bands)
-            find_edges(connection, bands, options.enough, steps.step)
-            join_clusters(connection)
-            follow_leaders(connection, bands, options.enough)
-        else:
-            connection.execute(_NOTHING_NEAR)
+            _find_near(connection, signatures, scratch, options, steps.step)
         steps.step()
-        _list_members(connection, bands, options)
+        _list_members(connection, options)
         write_sorted(connection, "SELECT * FROM members ORDER BY doc", out, DUPLICATES)
         steps.step()
         return _counts(connection)
+
+
+def _find_near(
+    connection: Any,
+    files: Sequence[Path],
+    scratch: Path,
+    options: DeduplicateOptions,
+    step: Callable[[], None],
+) -> None:
+    """Fill the tables of _TABLES."""
+    bands = band_names(options)
+    with tempfile.TemporaryDirectory(prefix="signatures-", dir=scratch) as directory:
+        signatures = SignatureFile(Path(directory) / "signatures", bands)
+        try:
+            _load_signatures(connection, signatures, files, options)
+            find_edges(connection, signatures, bands, options.enough, step)
+            join_clusters(connection)
+            follow_leaders(connection, signatures, options.enough)
+            _compare_with_kept(connection, signatures)
+        finally:
+            signatures.close()
 
 
 class _Steps:
@@ -122,41 +141,50 @@ def _find_copies(connection: Any, source: str) -> None:
     """)
 
 
-def _load_signatures(connection: Any, source: str, bands: Sequence[str]) -> None:
+def _load_signatures(
+    connection: Any, signatures: SignatureFile, files: Sequence[Path], options: DeduplicateOptions
+) -> None:
     """Make `signatures` of all documents that are long enough and no copies."""
-    connection.execute(f"""
+    schema = signature_schema(options).append(pa.field("place", pa.int64()))
+    loaded = pa.RecordBatchReader.from_batches(schema, signatures.load(files))
+    # One statement that draws the rows through: a statement a batch would write all of them twice, to the
+    # log and to the table.
+    connection.register("loaded", loaded)
+    connection.execute("""
         CREATE TABLE signatures AS
-        SELECT doc, fingerprint, {", ".join(bands)}
-        FROM {source} ANTI JOIN (SELECT doc FROM copies WHERE doc <> original) USING (doc)
-        WHERE {bands[0]} IS NOT NULL
+        SELECT * FROM loaded ANTI JOIN (SELECT doc FROM copies WHERE doc <> original) USING (doc)
+    """)
+    connection.unregister("loaded")
+
+
+def _compare_with_kept(connection: Any, signatures: SignatureFile) -> None:
+    """Fill `similarities` of every document that follows, and `heads`, the fingerprints of clusters."""
+    followed = with_places("(SELECT leader AS a, doc AS b FROM followers)")
+    keep_similar(connection, signatures, followed, "similarities")
+    connection.execute("""
+        INSERT INTO heads
+        SELECT doc, fingerprint FROM signatures SEMI JOIN labels ON signatures.doc = labels.head
     """)
 
 
-def _list_members(connection: Any, bands: Sequence[str], options: DeduplicateOptions) -> None:
+def _list_members(connection: Any, options: DeduplicateOptions) -> None:
     """Make `members`, the rows of DUPLICATES: copies stand where their originals do."""
-    connection.execute("""
-        CREATE TABLE placed AS
+    connection.execute(f"""
+        CREATE TABLE members AS
         WITH known AS (
             SELECT doc, original, fingerprint FROM copies
             UNION ALL SELECT doc, doc, NULL FROM labels ANTI JOIN copies USING (doc)
         )
-        SELECT known.*, coalesce(head, original) AS head, coalesce(leader, original) AS first
-        FROM known LEFT JOIN labels ON labels.doc = original LEFT JOIN followers ON followers.doc = original;
-        CREATE TABLE apart AS SELECT DISTINCT first AS a, original AS b FROM placed WHERE first <> original
-    """)
-    if bands:
-        compared = (
-            f"SELECT a, b, matches / {options.permutations} AS similarity FROM ({compare('apart', bands)})"
-        )
-        connection.execute(f"CREATE TABLE compared AS {compared}")
-    connection.execute("""
-        CREATE TABLE members AS
-        SELECT placed.doc, first, coalesce(signatures.fingerprint, placed.fingerprint) AS cluster,
-            coalesce(similarity, 1) AS similarity,
-            CASE WHEN placed.doc <> original THEN 'exact' WHEN original <> first THEN 'near' ELSE 'first' END
+        SELECT known.doc, coalesce(leader, original) AS first,
+            coalesce(heads.fingerprint, known.fingerprint) AS cluster,
+            coalesce(matches / {options.permutations}, 1) AS similarity,
+            CASE WHEN known.doc <> original THEN 'exact' WHEN leader IS NULL THEN 'first' ELSE 'near' END
             AS kind
-        FROM placed LEFT JOIN compared ON a = first AND b = original
-        LEFT JOIN signatures ON signatures.doc = head
+        FROM known
+        LEFT JOIN labels ON labels.doc = original
+        LEFT JOIN heads ON heads.doc = labels.head
+        LEFT JOIN followers ON followers.doc = original
+        LEFT JOIN similarities ON similarities.b = original
     """)
 
 

@@ -58,7 +58,7 @@ def open_database(*, memory_bytes: int, threads: int, scratch: Path) -> Iterator
             f"{memory_bytes >> 20} MiB of memory do not suffice to find the duplicates",
             hint="allow more memory, or fewer threads",
         ) from error
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
         if "No space left" in str(error):
             raise _disk_full(scratch) from error
         raise StorageError(f"cannot join on the disk: {error}", where=str(scratch)) from error

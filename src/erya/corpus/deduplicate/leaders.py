@@ -7,53 +7,68 @@ anything that stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from erya.corpus.deduplicate.near import compare
+from erya.corpus.deduplicate.signature_file import SignatureFile, keep_similar, with_places
 
 _BATCH = 1 << 16
+# Each finds fewer than the one before; thousands of documents from one form go on for dozens.
+_ROUNDS = 8
 
 
-def follow_leaders(connection: Any, bands: Sequence[str], enough: int) -> None:
-    """Make the table `followers` (doc, leader): every document that an earlier kept one makes superfluous.
+def follow_leaders(connection: Any, signatures: SignatureFile, enough: int) -> None:
+    """Fill the table `followers` (doc, leader): every document that an earlier kept one makes superfluous.
 
     Args:
         connection: with the tables `signatures`, `edges` (a, b; a < b) and `labels` (doc).
-        bands: the columns of a signature.
+        signatures: of the documents.
         enough: equal minima from which two documents are nearly the same.
     """
     connection.execute("""
-        CREATE TABLE places AS SELECT doc, row_number() OVER (ORDER BY doc) - 1 AS place FROM labels
+        CREATE TABLE places AS SELECT doc, row_number() OVER (ORDER BY doc) - 1 AS place FROM labels;
+        CREATE TABLE tried (a BIGINT, b BIGINT)
     """)
     _follow(connection)
-    # What resembles a document that is dropped was perhaps never compared with the one that is kept for it.
+    for _ in range(_ROUNDS):
+        if not _try_leaders(connection, signatures, enough):
+            break
+        connection.execute("DELETE FROM followers")
+        _follow(connection)
+    connection.execute("DROP TABLE places; DROP TABLE tried")
+
+
+def _try_leaders(connection: Any, signatures: SignatureFile, enough: int) -> bool:
+    """Compare what is kept with the leaders of what it resembles: it may never have been. True: found one."""
     connection.execute("""
         CREATE TABLE unmet AS
-        WITH near_dropped AS (
+        WITH related AS (
             SELECT leader, b AS other FROM followers JOIN edges ON a = doc
             UNION ALL SELECT leader, a FROM followers JOIN edges ON b = doc
+        ), kept AS (
+            SELECT least(leader, other) AS a, greatest(leader, other) AS b
+            FROM related ANTI JOIN followers ON followers.doc = other WHERE leader <> other
         )
-        SELECT DISTINCT least(leader, other) AS a, greatest(leader, other) AS b
-        FROM near_dropped ANTI JOIN followers ON followers.doc = other
-        WHERE leader <> other;
-        DROP TABLE followers
+        SELECT DISTINCT a, b FROM kept ANTI JOIN tried USING (a, b);
+        INSERT INTO tried SELECT a, b FROM unmet
     """)
-    connection.execute(
-        f"INSERT INTO edges SELECT a, b FROM ({compare('unmet', bands)}) WHERE matches >= {enough}"
-    )
-    _follow(connection)
-    connection.execute("DROP TABLE unmet; DROP TABLE places")
+    before = _count(connection, "edges")
+    keep_similar(connection, signatures, with_places("unmet"), "edges", enough=enough)
+    connection.execute("DROP TABLE unmet")
+    return _count(connection, "edges") > before
+
+
+def _count(connection: Any, table: str) -> int:
+    count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    return count
 
 
 def _follow(connection: Any) -> None:
     """Go through the documents in their order. One byte a document in an edge is held in memory."""
-    connection.execute("CREATE TABLE followers (doc BIGINT, leader BIGINT)")
     writer = connection.cursor()
-    follows = bytearray(connection.execute("SELECT count(*) FROM places").fetchall()[0][0])
+    follows = bytearray(_count(connection, "places"))
     edges = connection.sql("""
         SELECT x.place AS a_place, y.place AS b_place, a, b
         FROM edges JOIN places AS x ON x.doc = a JOIN places AS y ON y.doc = b ORDER BY b, a

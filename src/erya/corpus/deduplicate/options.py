@@ -39,8 +39,8 @@ class DeduplicateOptions(StrictModel):
     permutations: Annotated[int, Field(ge=16, le=1024, multiple_of=ROWS)] = 128
     near_characters: Annotated[int, Field(ge=16)] = 30
     lines: Literal["drop", "off"] = "drop"
-    line_documents: Annotated[int, Field(ge=2)] = 3
-    min_line_characters: Annotated[int, Field(ge=1)] = 20
+    line_documents: Annotated[int, Field(ge=2)] = 10
+    min_line_characters: Annotated[int, Field(ge=1)] = 12
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
 
     @property
