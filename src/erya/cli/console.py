@@ -54,18 +54,21 @@ def standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def read_lines(source: str) -> Iterator[str]:
+def read_lines(source: str, *, errors: str = "strict") -> Iterator[str]:
     """The lines of a UTF-8 file or, for `-`, of stdin, without their line ends. Only \\n and \\r\\n end one.
 
+    Args:
+        source: the file, or `-`.
+        errors: as in `decode_line`.
     Raises:
         InputError: the file is missing or empty, stdin is closed, or a line is no UTF-8 text (with its
             number).
     """
     if source == "-":
-        yield from _decode(standard_input(), "stdin")
+        yield from _decode(standard_input(), "stdin", errors)
         return
     with open_binary(Path(source)) as stream:
-        yield from not_empty(_decode(stream, source), source)
+        yield from not_empty(_decode(stream, source, errors), source)
 
 
 def not_empty(lines: Iterable[Line], source: str) -> Iterator[Line]:
@@ -82,12 +85,13 @@ def not_empty(lines: Iterable[Line], source: str) -> Iterator[Line]:
         raise InputError("the file is empty", where=source)
 
 
-def decode_line(data: bytes, name: str, number: int) -> str:
+def decode_line(data: bytes, name: str, number: int, *, errors: str = "strict") -> str:
     """A line of UTF-8 without its end; the first also without a byte-order mark.
 
     Args:
         data: the line.
         name: what it stands in; `number` is its number there, from 1.
+        errors: `strict`, or `surrogatepass` to let lone surrogates through, which are no UTF-8.
     Raises:
         InputError: it is no UTF-8 text.
     """
@@ -95,12 +99,12 @@ def decode_line(data: bytes, name: str, number: int) -> str:
     if b"\0" in data:
         raise InputError("a binary file, text is wanted", where=where)
     try:
-        line = (data.removeprefix(codecs.BOM_UTF8) if number == 1 else data).decode("utf-8")
+        line = (data.removeprefix(codecs.BOM_UTF8) if number == 1 else data).decode("utf-8", errors)
     except UnicodeDecodeError:
         hint = "convert it first: erya text clean FILE"
         raise InputError("not UTF-8 text", where=where, hint=hint) from None
     return line.removesuffix("\n").removesuffix("\r")
 
 
-def _decode(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    return (decode_line(line, name, number) for number, line in enumerate(stream, 1))
+def _decode(stream: Iterable[bytes], name: str, errors: str) -> Iterator[str]:
+    return (decode_line(line, name, number, errors=errors) for number, line in enumerate(stream, 1))

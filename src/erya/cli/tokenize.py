@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import typer
 
@@ -27,6 +27,9 @@ the text a token was cut from, letter case, width and all.
 With a tokenizer trained by `erya vocab train` every character but white space is in exactly one token. With
 the tokenizer of a foreign BERT the ids are those of Hugging Face's tokenizer, which drops control characters
 and accents and makes one [UNK] of a word it does not know. What is unknown is counted at the end.
+
+Half a character (a lone surrogate, which broken converters write) is read as U+FFFD. With `--surrogates
+error` its line is refused, like any other that is not UTF-8.
 
 \b
 Example:
@@ -51,6 +54,9 @@ def _tokenize(
     special: bool = typer.Option(
         True, "--special/--no-special", help="Put [CLS] and [SEP] around each line."
     ),
+    surrogates: Literal["replace", "error"] = typer.Option(
+        "replace", help="Lone surrogates: read U+FFFD for them, or refuse the line."
+    ),
 ) -> None:
     from erya.tokenizer.wordpiece import Tokenizer
 
@@ -59,13 +65,14 @@ def _tokenize(
         messages.print("reading lines from the terminal; Ctrl-D ends")
     tokens = unknown = 0
     inner = slice(None) if special else slice(1, -1)
-    for batch in _batches(source):
+    errors = "surrogatepass" if surrogates == "replace" else "strict"
+    for batch in _batches(source, errors):
         encodings = opened.encode_batch(batch)
         sys.stdout.write("".join(_line(opened, encoding, inner) for encoding in encodings))
         if source == "-":
             sys.stdout.flush()
-        tokens += sum(map(len, encodings)) - 2 * len(encodings)
-        unknown += sum(int((encoding.ids == opened.unk_id).sum()) for encoding in encodings)
+        tokens += len(encodings.ids) - 2 * len(encodings)
+        unknown += int((encodings.ids == opened.unk_id).sum())
     if unknown:
         messages.print(f"{unknown:,} of {tokens:,} tokens are unknown ({unknown / tokens:.2%})")
 
@@ -80,13 +87,13 @@ def _line(tokenizer: Tokenizer, encoding: Encoding, inner: slice) -> str:
     return json.dumps(found, ensure_ascii=False) + "\n"
 
 
-def _batches(source: str) -> Iterator[list[str]]:
+def _batches(source: str, errors: str) -> Iterator[list[str]]:
     """Lines in batches: of a file as many as are worth it, of stdin as many as have come."""
     if source == "-":
-        yield from _arriving(cast("BufferedReader", standard_input()))
+        yield from _arriving(cast("BufferedReader", standard_input()), errors)
         return
     batch, characters = [], 0
-    for line in read_lines(source):
+    for line in read_lines(source, errors=errors):
         batch.append(line)
         characters += len(line) + 1
         if len(batch) == _BATCH_LINES or characters > _BATCH_CHARACTERS:
@@ -95,7 +102,7 @@ def _batches(source: str) -> Iterator[list[str]]:
     yield batch
 
 
-def _arriving(stream: BufferedReader) -> Iterator[list[str]]:
+def _arriving(stream: BufferedReader, errors: str) -> Iterator[list[str]]:
     """Whole lines as they come in, so that nobody waits for an answer and nothing waits for a batch."""
     rest: list[bytes] = []
     number = 1
@@ -104,8 +111,10 @@ def _arriving(stream: BufferedReader) -> Iterator[list[str]]:
         if lines:
             lines[0] = b"".join((*rest, lines[0]))
             rest = []
-            yield [decode_line(line, "stdin", place) for place, line in enumerate(lines, number)]
+            yield [
+                decode_line(line, "stdin", place, errors=errors) for place, line in enumerate(lines, number)
+            ]
             number += len(lines)
         rest.append(last)
     if any(rest):
-        yield [decode_line(b"".join(rest), "stdin", number)]
+        yield [decode_line(b"".join(rest), "stdin", number, errors=errors)]

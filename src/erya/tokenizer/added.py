@@ -57,7 +57,7 @@ class AddedTokens:
         )
         cores = [_core(units) for units, is_hard in zip(written, hard, strict=True) if is_hard]
         self._always_careful = any(not core for core in cores)
-        self._cores = Trie(core for core in cores if core)
+        self._cores = Trie([core for core in cores if core])
 
     def find(self, joined: Joined) -> tuple[Found | None, list[int]]:
         """The added tokens in all texts.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,12 @@ from erya.tokenizer.spec import AddedToken
 from erya.tokenizer.stretches import inside
 from erya.tokenizer.trie import Trie
 
-_LETTER = re.compile(r"\w")
+# What the library's regular expressions call a word character: letters, marks, decimal digits, connectors,
+# the two joiners, and signs that Unicode counts as alphabetic.
+_WORD_CATEGORIES = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "Pc"}
+_WORD_SIGNS = re.compile(
+    "[\u200c\u200d\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189]"
+)
 # White space to Python, not to Unicode.
 _SEPARATORS = "\x1c\x1d\x1e\x1f"
 # So few different first characters are looked for one by one before anything is looked up.
@@ -49,7 +55,7 @@ class Found:
             values: for each character the token that starts there, shape (C,).
             more: for each token that starts there how many characters more than one it takes, shape (C,).
         """
-        values[self.inside(len(values))] = SPACE
+        np.copyto(values, SPACE, where=self.inside(len(values)))
         values[self.starts] = self.ids
         more[self.starts] = self.ends - self.starts - 1
 
@@ -69,7 +75,7 @@ class Finder:
         self._ids = np.array([token.id for token in self._tokens], dtype=np.int64)
         self._flagged = np.array([is_flagged(token) for token in self._tokens], dtype=np.bool_)
         self._firsts = sorted({chr(content[0]) for content in by_content})
-        self._trie = Trie(by_content)
+        self._trie = Trie(list(by_content))
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -94,20 +100,21 @@ class Finder:
         self, joined: Joined, starts: NDArray[np.int64], ends: NDArray[np.int64], which: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         text, kept = joined.text, []
-        begins = joined.starts[np.searchsorted(joined.starts, starts, side="right") - 1]
-        limits = joined.ends[np.searchsorted(joined.starts, starts, side="right") - 1]
+        numbers = np.searchsorted(joined.starts, starts, side="right") - 1
+        firsts, lasts = joined.starts[numbers].tolist(), joined.ends[numbers].tolist()
+        nexts = np.append(starts[1:], len(text)).tolist()
         done = 0
-        rows = zip(
-            which.tolist(), starts.tolist(), ends.tolist(), begins.tolist(), limits.tolist(), strict=True
-        )
-        for number, start, end, begin, limit in rows:
+        for place, (start, end, number) in enumerate(
+            zip(starts.tolist(), ends.tolist(), which.tolist(), strict=True)
+        ):
             token = self._tokens[number]
-            if start < done or (token.single_word and _touches_word(text, start, end)):
+            if token.single_word and _touches_word(text, start, end):
                 continue
             if token.lstrip:
-                start = _before_spaces(text, start, down_to=max(begin, done))
+                start = _before_spaces(text, start, down_to=max(firsts[place], done))
             if token.rstrip:
-                end = _after_spaces(text, end, up_to=limit)
+                # White space that is a token itself is left to it.
+                end = _after_spaces(text, end, up_to=min(lasts[place], nexts[place]))
             kept.append((start, end, number))
             done = end
         columns = np.array(kept, dtype=np.int64).reshape(-1, 3)
@@ -120,7 +127,8 @@ def is_flagged(token: AddedToken) -> bool:
 
 
 def _touches_word(text: str, start: int, end: int) -> bool:
-    return bool(_LETTER.match(text[max(start - 1, 0) : start]) or _LETTER.match(text[end : end + 1]))
+    beside = text[max(start - 1, 0) : start] + text[end : end + 1]
+    return any(category(char) in _WORD_CATEGORIES or _WORD_SIGNS.match(char) for char in beside)
 
 
 def _is_space(char: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any
@@ -37,9 +38,11 @@ def build(spec: TokenizerSpec, alphabet: frozenset[str]) -> tokenizers.Tokenizer
         built.normalizer = bert_normalizer(spec.rules)
         built.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     built.decoder = decoders.WordPiece(prefix=spec.rules.prefix)
-    for token in sorted(spec.added, key=lambda token: token.id):
-        add = built.add_special_tokens if token.special else built.add_tokens
-        add([_library_token(token)])
+    # Many at once: the library builds its search anew for every call.
+    in_order = sorted(spec.added, key=lambda token: token.id)
+    for special, tokens in itertools.groupby(in_order, key=lambda token: token.special):
+        add = built.add_special_tokens if special else built.add_tokens
+        add([_library_token(token) for token in tokens])
     by_name = ids | {token.content: token.id for token in spec.added}
     built.post_processor = processors.TemplateProcessing(
         single=f"{cls}:0 $A:0 {sep}:0",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from erya.tokenizer.joined import Joined, Surrogates, join
 from erya.tokenizer.layout import lay_out
 from erya.tokenizer.lookup import Lookup
 from erya.tokenizer.runs import RunTokens
-from erya.tokenizer.spec import Mode, TokenizerSpec
+from erya.tokenizer.spec import AddedToken, Mode, TokenizerSpec
 from erya.tokenizer.vocabulary import run_alphabet
 from erya.tokenizer.words import Cutter, NativeCutter, Normalised, ReferenceCutter
 
@@ -71,15 +71,20 @@ class Tokenizer:
             kinds = partial(reference_kinds, rules=rules)
             units = partial(reference_units, rules=rules)
             self._cutter = ReferenceCutter(rules)
-        find = partial(
-            AddedTokens,
-            normalise=self._cutter.normalise,
-            units=PageTable(units),
-            one_to_one=spec.mode == "native",
-        )
-        self._added = find(spec.added)
-        self._added_words = find([token for token in spec.added if not token.special])
+        self._units = PageTable(units)
         self._lookup = Lookup(kinds=kinds, ids_of=self._single_ids(), cut_run=self._cut_run)
+
+    @cached_property
+    def _added(self) -> AddedTokens:
+        return self._finding(self.spec.added)
+
+    @cached_property
+    def _added_words(self) -> AddedTokens:
+        return self._finding([token for token in self.spec.added if not token.special])
+
+    def _finding(self, tokens: Sequence[AddedToken]) -> AddedTokens:
+        one_to_one = self.mode == "native"
+        return AddedTokens(tokens, normalise=self._cutter.normalise, units=self._units, one_to_one=one_to_one)
 
     def _single_ids(self) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         ids = np.full(0x110000, self.unk_id, dtype=np.int32)

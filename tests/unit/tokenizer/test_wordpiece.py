@@ -145,3 +145,42 @@ def test_many_threads_share_it_while_it_forgets(native: Tokenizer, monkeypatch: 
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("pair", [None, "人\udfff民"])
+def test_lone_surrogates_are_read_as_the_replacement_character(
+    reference: Tokenizer, native: Tokenizer, pair: str | None
+) -> None:
+    for tokenizer in (reference, native):
+        broken = tokenizer.encode("中\ud83dab\ud83d", pair)
+        mended = tokenizer.encode("中\ufffdab\ufffd", pair and pair.replace("\udfff", "\ufffd"))
+        assert broken.ids.tolist() == mended.ids.tolist()
+        assert broken.spans.tolist() == mended.spans.tolist()
+    assert native.pieces("中\ud83d国").spans.tolist() == [[0, 1], [1, 2], [2, 3]]
+    assert native.pieces("中\ud83d国").ids[1] == native.unk_id
+
+
+def test_lone_surrogates_are_refused_with_their_place(native: Tokenizer) -> None:
+    texts = ["中" * CHUNK_CHARACTERS, "国", "人\ud83d"]
+    with pytest.raises(InputError, match=r"(?s)U\+D83D.*text 3, character 2"):
+        native.encode_batch(texts, surrogates="error")
+    with pytest.raises(InputError, match="second text 1, character 1"):
+        native.encode("中", "\udc00", surrogates="error")
+    with pytest.raises(InputError, match="text 3, character 2"):
+        native.flat_pieces(texts, surrogates="error")
+    assert native.encode("中\U0001f600", surrogates="error").ids[1] == native.pieces("中").ids[0]
+
+
+def test_native_reads_full_width_letters_and_digits_as_narrow(native: Tokenizer) -> None:
+    pieces = native.pieces("ＡＢ１２中ａ！")
+    assert names(native, pieces.ids) == ["ab", "##1", "##2", "中", "a", "[UNK]"]
+    assert pieces.spans.tolist() == [[0, 2], [2, 3], [3, 4], [4, 5], [5, 6], [6, 7]]
+
+
+def test_a_batch_is_a_sequence_of_encodings(reference: Tokenizer) -> None:
+    batch = reference.encode_batch(["中", "", "国人"], max_length=3)
+    assert [len(encoding) for encoding in batch] == [3, 2, 3]
+    assert batch[-1].truncated == 1 and batch[-1].ids.tolist() == batch[2].ids.tolist()
+    assert [encoding.ids.tolist() for encoding in batch[1:]] == [batch[1].ids.tolist(), batch[2].ids.tolist()]
+    with pytest.raises(IndexError):
+        batch[3]
