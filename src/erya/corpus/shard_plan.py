@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from erya.corpus.engines.engine import Engine
 from erya.corpus.job import Job, read_summary, write_summary
 from erya.corpus.mixture import Mixture, MixtureOptions, Size, add_up, work_out
-from erya.data.document_columns import read_table
+from erya.data.document_columns import read_batches
 from erya.data.documents import RowGroup
 from erya.data.splits import SPLITS, Split
 
@@ -157,11 +157,12 @@ class CountGroups:
     def __call__(self, numbered: tuple[int, RowGroup]) -> tuple[int, dict[str, Size]]:
         """Gives the number again, and the sizes by name."""
         number, group = numbered
-        table = read_table(group, ["text", self._column])
-        names = table[self._column].to_pylist()
-        documents, characters = Counter(names), Counter[str]()
-        for name, length in zip(names, pc.utf8_length(table["text"]).to_pylist(), strict=True):
-            characters[name] += length
+        documents, characters = Counter[str](), Counter[str]()
+        for batch in read_batches(group, ["text", self._column]):
+            names = batch[self._column].to_pylist()
+            documents.update(names)
+            for name, length in zip(names, pc.utf8_length(batch["text"]).to_pylist(), strict=True):
+                characters[name] += length
         return number, {name: Size(count, characters[name]) for name, count in sorted(documents.items())}
 
 

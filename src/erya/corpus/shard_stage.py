@@ -5,6 +5,7 @@ D documents, G groups of a mixture.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,15 @@ class _Tally:
     empty: int = 0
     groups: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     sample: list[str] = field(default_factory=list)
+    wanted_sample: int = 0
+
+    def take_sample(self, texts: list[str]) -> None:
+        """Put texts into the sample while characters are wanted for it."""
+        for text in texts:
+            if not self.wanted_sample:
+                return
+            self.sample.append(text[: self.wanted_sample])
+            self.wanted_sample -= len(self.sample[-1])
 
 
 class ShardStage:
@@ -104,7 +114,9 @@ class ShardStage:
         writer, tally = ShardWriter(self._shards / unit.name, unit.split, self._dtype), _Tally()
         try:
             for portion in unit.portions:
-                self._tokenize(self._documents(portion), portion, writer, tally)
+                tally.wanted_sample = round(self._sample_share * portion.characters) * (portion.copy == 0)
+                for documents in self._documents(portion):
+                    self._tokenize(documents, writer, tally)
             info = writer.finish()
         finally:
             writer.abandon()
@@ -112,30 +124,26 @@ class ShardStage:
         write_summary(summary_path(self._summaries, unit), summary.model_dump())
         return unit.characters, tally.text_bytes
 
-    def _documents(self, portion: Portion) -> DocumentColumns:
+    def _documents(self, portion: Portion) -> Iterator[DocumentColumns]:
         """The documents of a portion, with the names of their groups where they are mixed."""
         if self._mixture is None or portion.group.split != "train":
-            return read_columns(portion.group)
+            yield from read_columns(portion.group)
+            return
         by = self._mixture.options.by
-        if by == "directory":
-            documents = read_columns(portion.group)
-            documents = documents.named([portion.directory] * len(documents))
-        else:
-            documents = read_columns(portion.group, names=by)
-        chosen = self._mixture.has_copy(documents.names, documents.clusters, copy=portion.copy)
-        return documents.filter(chosen)
+        for documents in read_columns(portion.group, names=None if by == "directory" else by):
+            if by == "directory":
+                documents = documents.named([portion.directory] * len(documents))
+            chosen = self._mixture.has_copy(documents.names, documents.clusters, copy=portion.copy)
+            yield documents.filter(chosen)
 
-    def _tokenize(
-        self, documents: DocumentColumns, portion: Portion, writer: ShardWriter, tally: _Tally
-    ) -> None:
+    def _tokenize(self, documents: DocumentColumns, writer: ShardWriter, tally: _Tally) -> None:
         tokens, covered = np.zeros(len(documents), dtype=np.int64), 0
-        left = round(self._sample_share * portion.characters) if portion.copy == 0 else 0
         for batch in documents.batches(_BATCH_CHARACTERS):
             block, per_text, in_tokens = self._block(batch)
             writer.write(block)
             covered += in_tokens
             np.add.at(tokens, batch.rows, per_text)
-            left -= _sample(batch.texts, left, tally.sample)
+            tally.take_sample(batch.texts)
         characters = int(documents.lengths.sum())
         tally.characters += characters
         tally.text_bytes += documents.text_bytes
@@ -162,17 +170,6 @@ class ShardStage:
 def summary_path(summaries: Path, unit: ShardUnit) -> Path:
     """Where a unit says that it is done."""
     return summaries / f"{unit.name}.json"
-
-
-def _sample(texts: list[str], left: int, sample: list[str]) -> int:
-    """Put texts into the sample until it has enough characters; says how many went in."""
-    taken = 0
-    for text in texts:
-        if taken >= left:
-            break
-        sample.append(text[: left - taken])
-        taken += len(sample[-1])
-    return taken
 
 
 def _count_groups(

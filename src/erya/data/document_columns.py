@@ -21,6 +21,7 @@ from erya.data.documents import RowGroup
 from erya.errors import InputError
 
 _ALWAYS = ("text", "pair_start", "word_starts", "sentence_ends", "cluster")
+_READ_CHARACTERS = 1 << 19
 # Where a long text may be cut and nothing changes: between two Hanzi (each is a token), or after a word.
 _CUT = re.compile(r"(?<=[\u4e00-\u9fa5])(?=[\u4e00-\u9fa5])|(?<=[0-9A-Za-z])(?= [0-9A-Za-z])")
 
@@ -40,7 +41,7 @@ class MarkedTexts:
 
     Attributes:
         texts: the texts.
-        rows: which document of the row group each is of, int64, shape (T,).
+        rows: which of the D documents each is of, int64, shape (T,).
         firsts: the place of the first character of each, ascending, int64, shape (T,).
         lengths: characters of each, int64, shape (T,).
         ends_document: whether its document ends with it, bool, shape (T,).
@@ -61,7 +62,7 @@ class MarkedTexts:
 
 @dataclass(frozen=True, slots=True)
 class DocumentColumns:
-    """D documents of one row group.
+    """D consecutive documents of one row group.
 
     Attributes:
         texts: their texts.
@@ -146,8 +147,10 @@ class DocumentColumns:
         )
 
 
-def read_columns(group: RowGroup, *, names: Literal["source", "script"] | None = None) -> DocumentColumns:
-    """The documents of a row group.
+def read_columns(
+    group: RowGroup, *, names: Literal["source", "script"] | None = None
+) -> Iterator[DocumentColumns]:
+    """The documents of a row group in order, some at a time: memory stays small.
 
     Args:
         group: which.
@@ -155,40 +158,45 @@ def read_columns(group: RowGroup, *, names: Literal["source", "script"] | None =
     Raises:
         InputError: the file is missing or damaged.
     """
-    table = read_table(group, [*_ALWAYS, *([names] if names else [])])
-    text, words, sentences = (table[name] for name in ("text", "word_starts", "sentence_ends"))
-    lengths = pc.utf8_length(text).to_numpy(zero_copy_only=False).astype(np.int64)
-    pairs = pc.fill_null(table["pair_start"], -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    sizes = [pc.binary_length(bits).to_numpy(zero_copy_only=False) for bits in (words, sentences)]
-    if any((size != (lengths + 7) // 8).any() for size in sizes) or (pairs >= lengths).any():
-        raise InputError("the documents are damaged: text and boundaries do not fit", where=str(group.path))
-    return DocumentColumns(
-        texts=text,
-        lengths=lengths,
-        pair_starts=pairs,
-        clusters=table["cluster"].to_numpy(zero_copy_only=False),
-        names=table[names].to_pylist() if names else [],
-        word_starts=words,
-        sentence_ends=sentences,
-    )
+    for batch in read_batches(group, [*_ALWAYS, *([names] if names else [])]):
+        text, words, sentences = (batch[name] for name in ("text", "word_starts", "sentence_ends"))
+        lengths = _numbers(pc.utf8_length(text))
+        pairs = _numbers(pc.fill_null(batch["pair_start"], -1))
+        sizes = [_numbers(pc.binary_length(bits)) for bits in (words, sentences)]
+        if any((size != (lengths + 7) // 8).any() for size in sizes) or (pairs >= lengths).any():
+            raise InputError("damaged: texts and boundaries do not fit", where=str(group.path))
+        yield DocumentColumns(
+            texts=text,
+            lengths=lengths,
+            pair_starts=pairs,
+            clusters=batch["cluster"].to_numpy(zero_copy_only=False),
+            names=batch[names].to_pylist() if names else [],
+            word_starts=words,
+            sentence_ends=sentences,
+        )
 
 
-def read_table(group: RowGroup, columns: list[str]) -> dict[str, pa.Array]:
-    """Some columns of a row group, each in one piece.
+def read_batches(group: RowGroup, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a row group in order, a few hundred thousand characters at a time.
 
     Raises:
         InputError: the file is missing or damaged.
     """
+    rows = max(group.documents * _READ_CHARACTERS // max(group.characters, 1), 1)
     try:
         with pq.ParquetFile(group.path) as file:
-            table = file.read_row_group(group.index, columns=columns).combine_chunks()
-        read = {name: table[name].combine_chunks() for name in columns}
+            # One thread: there is a worker a core.
+            batches = file.iter_batches(
+                batch_size=rows, row_groups=[group.index], columns=columns, use_threads=False
+            )
+            for batch in batches:
+                yield batch.select(columns)
     except (OSError, pa.ArrowInvalid, KeyError, IndexError) as error:
         raise InputError(f"cannot read the documents: {error}", where=str(group.path)) from None
-    return {
-        name: column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        for name, column in read.items()
-    }
+
+
+def _numbers(array: pa.Array) -> NDArray[np.int64]:
+    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _buffers(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -23,7 +23,8 @@ from erya.tokenizer.wordpiece import Tokenizer
 def columns_of(documents: Sequence[Document]) -> DocumentColumns:
     with tempfile.TemporaryDirectory() as folder:
         (group,) = row_groups(write_documents(Path(folder) / "documents", documents))
-        return read_columns(group)
+        (columns,) = read_columns(group)
+        return columns
 
 
 def marks_of(opened: Tokenizer, documents: Sequence[Document]) -> tuple[FlatPieces, TokenBoundaries]:

@@ -13,6 +13,7 @@ from document_batches import to_batch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erya.data import document_columns
 from erya.data.document_columns import DocumentColumns, MarkedTexts, read_columns
 from erya.data.documents import SCHEMA, Document, DocumentsWriter, RowGroup, row_groups, write_manifest
 from erya.errors import InputError
@@ -45,7 +46,7 @@ def bits_of(batch: MarkedTexts, bits: np.ndarray, text: int) -> list[bool]:
 
 @pytest.mark.parametrize("size", [1, 30, 10_000])
 def test_batches_hold_every_document(group: RowGroup, size: int) -> None:
-    columns = read_columns(group, names="source")
+    (columns,) = read_columns(group, names="source")
     assert columns.names == ["a", "b", "a", "a"]
     texts = [""] * 4
     words: list[list[bool]] = [[], [], [], []]
@@ -67,14 +68,16 @@ def test_batches_hold_every_document(group: RowGroup, size: int) -> None:
 
 
 def test_a_long_text_is_cut_where_no_token_reaches_across(group: RowGroup) -> None:
-    parts = [text for batch in read_columns(group).batches(30) for text in batch.texts if batch.rows[0] == 1]
+    (columns,) = read_columns(group)
+    parts = [text for batch in columns.batches(30) for text in batch.texts if batch.rows[0] == 1]
     assert len(parts) > 20 and max(map(len, parts)) < 60
     for before, after in pairwise(parts):
         assert (before[-1] in LONG[:7] and after[0] in LONG[:7]) or (before[-1].isalnum() and after[0] == " ")
 
 
 def test_some_documents(group: RowGroup) -> None:
-    some = read_columns(group, names="source").filter(np.array([False, True, False, True]))
+    (columns,) = read_columns(group, names="source")
+    some = columns.filter(np.array([False, True, False, True]))
     assert (len(some), some.names, some.clusters.tolist()) == (2, ["b", "a"], [len(LONG), 1])
     (batch,) = some.batches(10_000)
     assert batch.texts == [LONG, "x"]
@@ -83,6 +86,16 @@ def test_some_documents(group: RowGroup) -> None:
     assert some.text_bytes == len(LONG.encode()) + 1
     none = some.filter(np.zeros(2, dtype=bool))
     assert (list(none.batches(10)), none.text_bytes, none.num_spaces()) == ([], 0, 0)
+
+
+def test_large_row_groups_come_in_parts(group: RowGroup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_columns, "_READ_CHARACTERS", group.characters // 2 + 1)
+    parts = list(read_columns(group))
+    assert [len(part) for part in parts] == [2, 2]
+    assert [text for part in parts for text in part.texts.to_pylist()] == [one.text for one in DOCUMENTS]
+    (batch,) = parts[1].batches(100)
+    assert (batch.rows.tolist(), batch.texts[1]) == ([0, 1], "x")
+    assert bits_of(batch, batch.word_starts, 0) == DOCUMENTS[2].word_starts.tolist()
 
 
 SPACES = [chr(code) for code in range(0x110000) if chr(code).isspace()]
@@ -102,10 +115,10 @@ def test_damage_is_refused(group: RowGroup) -> None:
     place = SCHEMA.get_field_index("word_starts")
     pq.write_table(table.set_column(place, SCHEMA.field(place), wrong), group.path)
     with pytest.raises(InputError, match="boundaries do not fit"):
-        read_columns(group)
+        list(read_columns(group))
     pq.write_table(table.drop_columns(["cluster"]), group.path)
     with pytest.raises(InputError, match="cannot read the documents"):
-        read_columns(group)
+        list(read_columns(group))
     group.path.write_bytes(b"PAR1 no")
     with pytest.raises(InputError, match="cannot read the documents"):
-        read_columns(group)
+        list(read_columns(group))
