@@ -13,9 +13,9 @@ from erya.text.script_of import SHARED, SIMPLIFIED, TRADITIONAL, hanzi_scripts
 # In the order of the numbers that `character_kinds` gives.
 KINDS = (
     "white space",
-    "Hanzi, both scripts",
-    "Hanzi, simplified only",
-    "Hanzi, traditional only",
+    "shared Hanzi",
+    "simplified Hanzi",
+    "traditional Hanzi",
     "Latin letters",
     "digits",
     "punctuation",

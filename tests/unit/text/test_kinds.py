@@ -10,9 +10,9 @@ from erya.text.kinds import KINDS, character_kinds
 @pytest.mark.parametrize(
     ("characters", "kind"),
     [
-        ("国么𫝈", "Hanzi, simplified only"),
-        ("國麼", "Hanzi, traditional only"),
-        ("人〇𠮷后", "Hanzi, both scripts"),
+        ("国么𫝈", "simplified Hanzi"),
+        ("國麼", "traditional Hanzi"),
+        ("人〇𠮷后", "shared Hanzi"),
         ("azAZéßＡｚ", "Latin letters"),
         ("09５①Ⅳ", "digits"),
         ("，。“”…—·!?《", "punctuation"),

@@ -46,11 +46,11 @@ def test_kinds_are_counted_apart(tokenizer: Tokenizer) -> None:
     latin = kinds["Latin letters"]
     assert (latin.characters, latin.tokens, latin.unknown) == (6, 5, 0)
     assert latin.tokens_per_character == pytest.approx(5 / 6)
-    simplified = kinds["Hanzi, simplified only"]
+    simplified = kinds["simplified Hanzi"]
     # 们 is known, 国 is not.
     assert (simplified.characters, simplified.unknown_characters, simplified.tokens) == (8, 7, 8)
     assert simplified.unknown_share == pytest.approx(7 / 8)
-    assert kinds["Hanzi, traditional only"].unknown_characters == 3
+    assert kinds["traditional Hanzi"].unknown_characters == 3
     assert kinds["symbols and emoji"].unknown_characters == 1
     assert (kinds["digits"].characters, kinds["digits"].unknown) == (3, 0)
     assert kinds["other"].characters == 1  # the NUL
@@ -82,8 +82,8 @@ def test_chunks_change_nothing(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyP
 def test_the_table_shows_what_was_met(tokenizer: Tokenizer) -> None:
     rows = coverage_rows(measure_coverage(tokenizer, ["我们ab"]))
     assert [row["kind"] for row in rows] == [
-        "Hanzi, both scripts",
-        "Hanzi, simplified only",
+        "shared Hanzi",
+        "simplified Hanzi",
         "Latin letters",
         "documents: simplified",
         "all",
