@@ -89,10 +89,15 @@ def _shard_facts(shards: Mapping[str, Any]) -> list[tuple[str, str]]:
     says: dict[str, tuple[str, Callable[[Any], str]]] = {
         "tokenizer": ("Tokenizer", str),
         "vocab_size": ("Vocabulary", lambda value: f"{value:,} pieces"),
-        "tokens": ("Tokens", lambda value: ", ".join(f"{count:,} {split}" for split, count in value.items())),
+        "tokens": ("Tokens", _tokens_by_split),
         "tokens_per_character": ("Tokens a character", lambda value: f"{value:.3f}"),
         "uncovered_characters": ("Characters no token covers", lambda value: f"{value:,}"),
         "bytes": ("Shards", disk),
         "bytes_per_raw_byte": ("Size beside the raw text", lambda value: f"{value:.2f}"),
     }
     return [(name, say(shards[key])) for key, (name, say) in says.items() if shards.get(key) is not None]
+
+
+def _tokens_by_split(tokens: Mapping[str, int]) -> str:
+    names = {"train": "to train on", "heldout": "held out"}
+    return ", ".join(f"{count:,} {names.get(split, split)}" for split, count in tokens.items())

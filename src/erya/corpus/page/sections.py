@@ -17,7 +17,7 @@ _MOST_MEMBERS = 4
 _MEMBER_CHARACTERS = 600
 _MOST_FILES = 100
 _MOST_PROBLEMS = 50
-_MOST_OPTIONS = 200
+_MOST_OPTIONS = 150
 _MOST_UNKNOWN = 60
 # Clusters larger than this are counted together, in steps.
 _SIZE_STEPS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 50, 100, 1000)
@@ -76,8 +76,8 @@ def share_table(report: Mapping[str, Any], part: str, name: str) -> BarTable | N
 def length_table(lengths: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     """(lengths, kept, dropped) of each bin: the numbers of the picture."""
     bins = length_bins(lengths)
-    ends = [f"{end[0] - 1:,}" for end in bins[1:]] + ["more"]
-    spans = [f"{start[0]:,} to {end}" for start, end in zip(bins, ends, strict=False)]
+    spans = [f"{bins[k][0]:,} to {bins[k + 1][0] - 1:,}" for k in range(len(bins) - 1)]
+    spans += [f"{row[0]:,} or more" for row in bins[-1:]]
     return [(span, kept, dropped) for span, (_, kept, dropped) in zip(spans, bins, strict=True)]
 
 

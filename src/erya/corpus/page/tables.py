@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _MOST_ROWS = 30
-_MOST_SAMPLES = 8
-_SAMPLE_CHARACTERS = 400
+_MOST_SAMPLES = 6
+_SAMPLE_CHARACTERS = 300
 _NAME_CHARACTERS = 120
 
 
