@@ -135,7 +135,7 @@ def test_the_summary_says_it_in_plain_words(page):
 def test_every_part_is_on_the_page(page):
     for part in (*STAGES, "few Hanzi", "phone number masked", "traditional", "gb18030", "near.threshold"):
         assert part in page.text
-    for part in ("U+9F98", "Size beside the raw text 0.57", "news", "61.2 %", "2 bytes that are no UTF-8"):
+    for part in ("U+9F98", "Size beside the text 0.57", "news", "61.2 %", "2 bytes that are no UTF-8"):
         assert part in page.text
     assert page.tags.count("svg") == 2 and page.links <= page.ids and len(page.links) >= 10
 

@@ -93,7 +93,7 @@ def _shard_facts(shards: Mapping[str, Any]) -> list[tuple[str, str]]:
         "tokens_per_character": ("Tokens a character", lambda value: f"{value:.3f}"),
         "uncovered_characters": ("Characters no token covers", lambda value: f"{value:,}"),
         "bytes": ("Shards", disk),
-        "bytes_per_raw_byte": ("Size beside the raw text", lambda value: f"{value:.2f}"),
+        "bytes_per_raw_byte": ("Size beside the text", lambda value: f"{value:.2f}"),
     }
     return [(name, say(shards[key])) for key, (name, say) in says.items() if shards.get(key) is not None]
 

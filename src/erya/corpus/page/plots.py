@@ -8,7 +8,7 @@ from typing import Any
 from erya.pages.pictures import BLUE, INK, ORANGE, new_figure, styled, to_svg
 from erya.pages.render import percent
 
-_MOST_TICKS = 14
+_MOST_TICKS = 16
 
 
 def funnel_picture(stages: Sequence[Mapping[str, Any]]) -> str | None:
@@ -37,7 +37,7 @@ def lengths_picture(lengths: Mapping[str, Any]) -> str | None:
     """How many documents of each length were kept and dropped, as an SVG element.
 
     Args:
-        lengths: "edges" in characters, spaced by a constant factor; "kept" and "dropped" count the documents
+        lengths: "edges" in characters, growing by about the same factor; "kept" and "dropped" count documents
             from each edge to the next.
     Returns:
         The picture, or None when there was no document.
@@ -47,7 +47,7 @@ def lengths_picture(lengths: Mapping[str, Any]) -> str | None:
         return None
     with styled("lengths"):
         figure, axes = new_figure(10.2, 2.7)
-        # Edges spaced by a factor stand evenly: this is a logarithmic axis that can show 0.
+        # Edges that grow by a factor stand evenly: this is a logarithmic axis that can show 0.
         places = [place + 0.5 for place in range(len(bins))]
         kept, dropped = [row[1] for row in bins], [row[2] for row in bins]
         axes.bar(places, kept, width=0.92, color=BLUE, label="kept")

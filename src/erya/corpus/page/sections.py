@@ -122,7 +122,7 @@ def kind_table(shards: Mapping[str, Any]) -> BarTable | None:
 
 
 def mixture_table(shards: Mapping[str, Any]) -> BarTable | None:
-    """The share of tokens wanted of each corpus and the share it got."""
+    """The share wanted of each corpus and the share it got."""
     mixture = shards.get("mixture")
     if not mixture:
         return None
