@@ -24,6 +24,8 @@ import zstandard
 from erya.errors import InputError, StorageError
 
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".bz2", ".zst")
+# What reading a damaged or truncated file may raise.
+READ_ERRORS = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError)
 
 
 @contextmanager
@@ -221,9 +223,9 @@ def open_measured(path: Path) -> Iterator[tuple[IO[bytes], BinaryIO]]:
     """
     require_file(path)
     try:
-        with path.open("rb") as file, _decompressed(file, path.suffix) as stream:
+        with path.open("rb") as file, decompressed(file, path.suffix) as stream:
             yield stream, file
-    except (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, OSError) as error:
+    except READ_ERRORS as error:
         raise InputError(f"cannot read the file: {error}", where=str(path)) from error
 
 
@@ -236,7 +238,11 @@ def require_file(path: Path) -> Path:
     return path
 
 
-def _decompressed(file: BinaryIO, suffix: str) -> IO[bytes]:
+def decompressed(file: IO[bytes], suffix: str) -> IO[bytes]:
+    """A stream of what is compressed in `file`; `file` itself if the suffix names no compression.
+
+    Reading from it raises one of `READ_ERRORS` where the file is damaged or cut short.
+    """
     if suffix == ".gz":
         return cast(IO[bytes], gzip.open(file, "rb"))
     if suffix == ".xz":
@@ -251,7 +257,7 @@ def _decompressed(file: BinaryIO, suffix: str) -> IO[bytes]:
 class _ZstdStream(io.RawIOBase):
     """All frames of a `.zst` file; unlike zstandard's own reader it notices when the last is cut short."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file, self._ready, self._compressed = file, b"", b""
         self._frame: Any = None
 
@@ -277,10 +283,6 @@ class _ZstdStream(io.RawIOBase):
         if self._frame.eof:
             self._compressed, self._frame = self._frame.unused_data, None
         return True
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
 
 
 @contextmanager

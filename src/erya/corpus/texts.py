@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from erya.corpus.read import Block, find_files, read_blocks
+from erya.corpus.read.blocks import Block, read_blocks
+from erya.corpus.read.files import find_files
+from erya.corpus.read.options import ReadOptions
+from erya.corpus.read.records import RawRecord, ReadTally, read_records
+from erya.corpus.read.tally import NO_FIELD, NOT_JSON
 from erya.corpus.sample import Sample
-from erya.corpus.stages import DAMAGED, CleanStage, Outcome, StageOptions
 from erya.data.documents import MANIFEST, read_row_group, row_groups
 from erya.data.splits import Split
 from erya.errors import InputError, nearest_hint
+from erya.text.clean import clean_text
 
 # Called with how much is done, how much there is, and the bytes of text so far.
 OnProgress = Callable[[int, int, int], None]
@@ -21,6 +26,7 @@ OnProgress = Callable[[int, int, int], None]
 HELD_OUT_SHARE = 0.02
 _HELD_OUT_CHARACTERS = 5_000_000
 _MAX_PROBLEMS = 20
+_TOO_LARGE = "a record too large to hold"
 _BYTES_A_CHARACTER = 3
 
 
@@ -38,21 +44,21 @@ class TextSource(Protocol):
         """Texts that are not among them, or about `sample` characters of those."""
 
 
-def open_texts(paths: Sequence[Path], *, field: str, on_progress: OnProgress) -> TextSource:
+def open_texts(paths: Sequence[str | Path], *, field: str, on_progress: OnProgress) -> TextSource:
     """Look at the given paths.
 
     Args:
         paths: documents directories; or raw files and directories of them.
-        field: the field of the text in JSON lines.
+        field: the field of the text in JSON lines and tables.
         on_progress: told how far reading has come.
     Raises:
         InputError: a path cannot be used, or there are paths of both kinds.
     """
-    documents = [path for path in paths if (path / MANIFEST).is_file()]
+    documents = [Path(path) for path in paths if (Path(path) / MANIFEST).is_file()]
     if not documents:
         return RawTexts(paths, field=field, on_progress=on_progress)
     if len(documents) != len(paths):
-        other = next(path for path in paths if path not in documents)
+        other = next(path for path in paths if Path(path) not in documents)
         raise InputError(
             "documents and raw text cannot be mixed",
             where=str(other),
@@ -98,13 +104,12 @@ class DocumentTexts:
 class RawTexts:
     """Raw files, cleaned as `erya corpus clean` cleans them, but with repeats left in."""
 
-    def __init__(self, paths: Sequence[Path], *, field: str, on_progress: OnProgress) -> None:
+    def __init__(self, paths: Sequence[str | Path], *, field: str, on_progress: OnProgress) -> None:
         self._examples: list[str] = []
         self._counts: Counter[str] = Counter()
-        self._files = find_files(paths)
-        self._field, self._on_progress = field, on_progress
-        options = StageOptions(field=field, heldout=HELD_OUT_SHARE, min_characters=1)
-        self._stage = CleanStage(options)
+        self._options = ReadOptions(field=field)
+        self._files = find_files(paths, self._options)
+        self._on_progress = on_progress
         self._kept: list[str] = []
         self._kept_characters = 0
 
@@ -115,49 +120,56 @@ class RawTexts:
 
     def train(self, *, sample: int | None = None) -> Iterator[str]:
         """All texts, or those of the sample, but the few that are held out."""
-        total = sum(file.path.stat().st_size for file in self._files)
+        total = sum(file.size for file in self._files)
         chosen = Sample(sample)
-        text_bytes = 0
-        for block in self._blocks():
-            share_read = block.position / total
-            if chosen.is_worth(share_read, len(block.data) // _BYTES_A_CHARACTER):
-                yield from _taken(self._clean(block), chosen, share_read)
-            text_bytes += len(block.data)
-            self._on_progress(block.position, total, text_bytes)
+        before = text_bytes = 0
+        for file in self._files:
+            for block in read_blocks(file):
+                share_read = (before + block.position) / total
+                if chosen.is_worth(share_read, block.text_bytes // _BYTES_A_CHARACTER):
+                    yield from _taken(self._training(block), chosen, share_read)
+                text_bytes += block.text_bytes
+                self._on_progress(before + block.position, total, text_bytes)
+            before += file.size
 
     def heldout(self, *, sample: int | None = None) -> Iterator[str]:
         """The texts that `train` left out."""
         return _taken(self._kept, Sample(sample), 1.0)
 
-    def _clean(self, block: Block) -> Iterator[str]:
+    def _training(self, block: Block) -> Iterator[str]:
         """The training texts of a block; those held out are kept."""
-        outcome = self._stage(block)
-        self._note(outcome)
-        columns = (outcome.documents[name].to_pylist() for name in ("text", "split"))
-        for text, split in zip(*columns, strict=True):
-            if split == "train" or self._kept_characters >= _HELD_OUT_CHARACTERS:
+        for record in self._records(block):
+            text = clean_text(record.text)
+            if not text:
+                continue
+            if self._kept_characters >= _HELD_OUT_CHARACTERS or not _is_held_out(text):
                 yield text
             else:
                 self._kept.append(text)
                 self._kept_characters += len(text)
 
-    def _blocks(self) -> Iterator[Block]:
-        before = 0
-        for file in self._files:
-            yield from read_blocks(file, before=before)
-            before += file.path.stat().st_size
-
-    def _note(self, outcome: Outcome) -> None:
-        """Keep the first problems; stop at a field that no record has."""
-        if outcome.lacks_field:
+    def _records(self, block: Block) -> list[RawRecord]:
+        """The records of a block; the first problems are kept, a field that no record has is an error."""
+        tally = ReadTally()
+        records = list(read_records(block, self._options, tally))
+        for line, _ in block.oversized:
+            tally.drop(line, _TOO_LARGE)
+        readable = tally.records - tally.dropped[NOT_JSON]
+        if block.number == 0 and 0 < readable == tally.dropped[NO_FIELD]:
             raise InputError(
-                f"no record has text in the field {self._field!r}",
-                where=outcome.path,
-                hint="choose another --field; " + nearest_hint(self._field, outcome.fields),
+                f"no record has text in the field {self._options.field!r}",
+                where=block.file.path,
+                hint="choose another --field; " + nearest_hint(self._options.field, tally.fields),
             )
-        found = [f"{outcome.path}, line {problem.line}: {problem.reason}" for problem in outcome.problems]
+        found = [f"{block.file.path}, line {problem.line}: {problem.reason}" for problem in tally.problems]
         self._examples += found[: _MAX_PROBLEMS - len(self._examples)]
-        self._counts += outcome.dropped + Counter({DAMAGED: outcome.damaged})
+        self._counts += tally.dropped + tally.noted
+        return records
+
+
+def _is_held_out(text: str) -> bool:
+    """Drawn by the text alone: the same texts are in every run, and one that comes twice is not in both."""
+    return zlib.crc32(text.encode()) < HELD_OUT_SHARE * 2**32
 
 
 def _taken(texts: Iterable[str], sample: Sample, share_read: float) -> Iterator[str]:

@@ -14,7 +14,7 @@ from erya.text.likeness import LOOKS_CHINESE, Likeness, likeness
 from erya.text.mend import main_encoding, may_hold_utf8, mend_line
 
 SAMPLE_BYTES = 1 << 16
-# Above this share of damaged characters a file is not text in that encoding.
+# Above this share of damaged characters what does not look very Chinese is not text in that encoding.
 _MAX_DAMAGE = 0.1
 _MIN_SCORE = 0.2
 _BOMS: tuple[tuple[bytes, Encoding], ...] = (
@@ -22,6 +22,8 @@ _BOMS: tuple[tuple[bytes, Encoding], ...] = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# ASCII with so few other characters is text, whatever these were meant to be.
+_MAX_STRAY_DAMAGE = 0.01
 # So large a share of NUL bytes may have strayed into a text.
 _MAX_STRAYS = 0.1
 _FORMATS = (
@@ -60,10 +62,14 @@ def detect_encoding(sample: bytes, *, name: str = "the input") -> Encoding:
     candidates = UTF16 if has_nuls else (*ONE_BYTE_UNITS, *UTF16)
     readings = {encoding: _reading(sample, encoding) for encoding in candidates}
     best = max(readings, key=lambda encoding: readings[encoding].score)
-    is_refused = readings[best].damage > _MAX_DAMAGE or readings[best].score < _MIN_SCORE
+    like = readings[best]
+    is_damaged = like.damage > _MAX_DAMAGE and like.score < LOOKS_CHINESE
+    is_refused = is_damaged or like.score < _MIN_SCORE
     if not has_nuls and (is_refused or may_hold_utf8(sample, best)):
         # Lines of several encodings: the damaged reading of the whole says little.
         mixed = main_encoding(sample)
+        if mixed is None and readings["utf-8"].damage <= _MAX_STRAY_DAMAGE:
+            mixed = "utf-8"
         best, is_refused = mixed or best, is_refused and mixed is None
     if is_refused:
         raise InputError(
@@ -166,7 +172,10 @@ def _reading(sample: bytes, encoding: Encoding) -> Likeness:
 
 def _refuse_nonsense(sample: bytes, encoding: Encoding, name: str) -> Encoding:
     """`encoding` if what it reads is text."""
-    text = _decoded(sample if encoding in UTF16 else sample.replace(b"\0", b""), encoding)
+    raw = _decoded(sample, encoding)
+    text = raw.replace("\0", "")
+    if encoding in UTF16 and len(raw) - len(text) > len(raw) * _MAX_STRAYS:
+        raise InputError("not a text file: it is full of NUL characters", where=name)
     controls = sum(character < " " and character not in "\t\n\v\f\r\x1b" for character in text)
     if controls > len(text) * 0.02:
         raise InputError("not a text file: it is full of control characters", where=name)
