@@ -48,7 +48,7 @@ class AddedTokens:
         self._units = units
         written = [self._units_of(token.content) for token in self._late]
         hard = [
-            not one_to_one and (is_flagged(token) or not _is_easy(units))
+            is_flagged(token) or not (one_to_one or _is_easy(units))
             for token, units in zip(self._late, written, strict=True)
         ]
         self._easy = Finder(

@@ -44,14 +44,14 @@ _RUN_RANGES = (
     (0x400, 0x481),
     (0x48A, 0x52F),
 )
-# Radicals, 〇, extension A, the first block, compatibility forms, extensions B to I.
+# Radicals, 〇, extension A, the first block, compatibility forms, extensions B to J.
 _HANZI_RANGES = (
     (0x2E80, 0x2FD5),
     (0x3007, 0x3007),
     (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF),
     (0xF900, 0xFAD9),
-    (0x20000, 0x323AF),
+    (0x20000, 0x33479),
 )
 
 
@@ -207,6 +207,6 @@ def native_kinds(page: int, alphabet: frozenset[str], *, lowercase: bool) -> NDA
 
 
 def is_hanzi(character: str) -> bool:
-    """Whether this is a Hanzi of GB 18030-2022: any extension, compatibility forms, radicals, 〇."""
+    """Whether this is a Hanzi, of GB 18030-2022 or newer: extensions, compatibility forms, radicals, 〇."""
     code = ord(character)
     return any(first <= code <= last for first, last in _HANZI_RANGES)

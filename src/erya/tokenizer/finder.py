@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from unicodedata import category
+from functools import lru_cache
 
 import numpy as np
+import tokenizers
 from numpy.typing import NDArray
+from tokenizers import models
 
 from erya.tokenizer.characters import SPACE
 from erya.tokenizer.joined import Joined
@@ -16,12 +17,6 @@ from erya.tokenizer.spec import AddedToken
 from erya.tokenizer.stretches import inside
 from erya.tokenizer.trie import Trie
 
-# What the library's regular expressions call a word character: letters, marks, decimal digits, connectors,
-# the two joiners, and signs that Unicode counts as alphabetic.
-_WORD_CATEGORIES = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "Pc"}
-_WORD_SIGNS = re.compile(
-    "[\u200c\u200d\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189]"
-)
 # White space to Python, not to Unicode.
 _SEPARATORS = "\x1c\x1d\x1e\x1f"
 # So few different first characters are looked for one by one before anything is looked up.
@@ -127,8 +122,15 @@ def is_flagged(token: AddedToken) -> bool:
 
 
 def _touches_word(text: str, start: int, end: int) -> bool:
-    beside = text[max(start - 1, 0) : start] + text[end : end + 1]
-    return any(category(char) in _WORD_CATEGORIES or _WORD_SIGNS.match(char) for char in beside)
+    return any(map(_is_letter, text[max(start - 1, 0) : start] + text[end : end + 1]))
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_letter(char: str) -> bool:
+    """What the library takes for part of a word, asked of itself: it knows another version of Unicode."""
+    probe = tokenizers.Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    probe.add_tokens([tokenizers.AddedToken("!", single_word=True)])
+    return "!" not in probe.encode("!" + char).tokens[:1]
 
 
 def _is_space(char: str) -> bool:
