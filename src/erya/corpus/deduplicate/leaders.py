@@ -16,7 +16,7 @@ from erya.corpus.deduplicate.signature_file import SignatureFile, keep_similar, 
 
 _BATCH = 1 << 16
 # Each finds fewer than the one before; thousands of documents from one form go on for dozens.
-_ROUNDS = 8
+_ROUNDS = 24
 
 
 def follow_leaders(connection: Any, signatures: SignatureFile, enough: int) -> None:
