@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,8 +14,12 @@ _LINE_ENCODINGS: tuple[Encoding, ...] = ("gb18030", "utf-8", "big5hkscs")
 _MIN_SCORE = 0.3
 _MIN_FOREIGN = 2
 _JUDGED = 10_000
-# Three Hanzi of three bytes each. Text in a two-byte encoding seldom looks like that.
-_UTF8_RUN = re.compile(rb"(?:[\xe3-\xe9][\x80-\xbf]{2}){3}")
+# Three Hanzi in UTF-8: lead, trail, trail each. Text in a two-byte encoding seldom looks like that.
+_UTF8_RUN = b"ltt" * 3
+_UTF8_CLASSES = bytes(
+    ord("l") if 0xE3 <= byte <= 0xE9 else ord("t") if 0x80 <= byte <= 0xBF else ord(".")
+    for byte in range(256)
+)
 # So many of the lines must read whole for a file of mixed encodings to be text at all.
 _MIN_READABLE = 0.8
 
@@ -40,7 +43,22 @@ class MendedLine:
 
 def may_hold_utf8(data: bytes, encoding: Encoding) -> bool:
     """Whether bytes of a file in `encoding` seem to hold UTF-8, which GB 18030 reads as other Hanzi."""
-    return encoding != "utf-8" and _UTF8_RUN.search(data) is not None
+    return encoding != "utf-8" and _UTF8_RUN in data.translate(_UTF8_CLASSES)
+
+
+def holds_utf8_line(data: bytes, encoding: Encoding) -> bool:
+    """Whether a line of `data`, which can all be read in `encoding`, is UTF-8 all the same."""
+    if encoding == "utf-8":
+        return False
+    classes = data.translate(_UTF8_CLASSES)
+    place = classes.find(_UTF8_RUN)
+    while place >= 0:
+        begin, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place)
+        end = len(data) if end < 0 else end
+        if mend_line(data[begin:end], encoding).encoding != encoding:
+            return True
+        place = classes.find(_UTF8_RUN, end)
+    return False
 
 
 def mend_line(data: bytes, encoding: Encoding) -> MendedLine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erya.corpus.read.tally import BAD_BYTES, NUL_BYTES, ReadTally, read_as
 from erya.text.encodings import Encoding, strictly
-from erya.text.mend import may_hold_utf8, mend_line
+from erya.text.mend import holds_utf8_line, mend_line
 
 
 def text_of(data: bytes, encoding: Encoding, first_line: int, tally: ReadTally) -> str:
@@ -21,7 +21,7 @@ def text_of(data: bytes, encoding: Encoding, first_line: int, tally: ReadTally) 
     if b"\0" in data:
         data = _without_nuls(data, first_line, tally)
     text = strictly(data, encoding)
-    if text is not None and not may_hold_utf8(data, encoding):
+    if text is not None and not holds_utf8_line(data, encoding):
         return text
     return "\n".join(
         _line(line, encoding, number, tally) for number, line in enumerate(data.split(b"\n"), first_line)
