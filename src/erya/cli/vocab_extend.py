@@ -51,8 +51,8 @@ class _Asked:
     """Where to look for words, and how many to take."""
 
     word_list: Path | None
-    corpus: list[Path]
-    measure: list[Path]
+    corpus: list[str]
+    measure: list[str]
     characters: int
     words: int
     min_frequency: int
@@ -78,13 +78,13 @@ def _extend(
     model: Path = typer.Argument(..., help="Model or tokenizer directory to extend."),
     word_list: Path = typer.Argument(None, metavar="[WORDS]", help="A word or character a line."),
     out: Path = typer.Option(..., help="Directory to make."),
-    corpus: list[Path] = typer.Option(
+    corpus: list[str] = typer.Option(
         [], "--from", metavar="DOCUMENTS|TEXT", help="Look for what this corpus needs; may be repeated."
     ),
     characters: int = typer.Option(1000, min=0, help="Unknown characters to take from the corpus, at most."),
     words: int = typer.Option(0, min=0, help="Words of two Hanzi or more to take from the corpus."),
     min_frequency: int = typer.Option(5, min=1, help="What the corpus has less often is not taken."),
-    measure: list[Path] = typer.Option(
+    measure: list[str] = typer.Option(
         [], metavar="DOCUMENTS|TEXT", help="Text to measure the gain on; may be repeated."
     ),
     append: bool = typer.Option(False, "--append", help="Leave [unusedN] places alone: append all."),

@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _train(
-    text: list[Path] = typer.Argument(..., metavar="DOCUMENTS|TEXT...", help="What to train on."),
+    text: list[str] = typer.Argument(..., metavar="DOCUMENTS|TEXT...", help="What to train on."),
     out: Path = typer.Option(..., help="Directory to make."),
     size: int = typer.Option(
         0, min=0, help=f"Tokens wanted; 0: as many as --coverage takes, {_SIZE:,} without it."
@@ -98,7 +98,7 @@ def _train(
 
 
 def _trained(
-    paths: list[Path], directory: Path, plan: VocabularyPlan, *, sample: int, field: str
+    paths: list[str], directory: Path, plan: VocabularyPlan, *, sample: int, field: str
 ) -> dict[str, Any]:
     """Train, measure, and write the tokenizer; gives the report."""
     from erya.cli.reading_progress import reading
