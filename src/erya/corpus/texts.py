@@ -120,7 +120,7 @@ class RawTexts:
 
     def train(self, *, sample: int | None = None) -> Iterator[str]:
         """All texts, or those of the sample, but the few that are held out."""
-        total = sum(file.size for file in self._files)
+        total = max(1, sum(file.size for file in self._files))  # a URL may not tell its size
         chosen = Sample(sample)
         before = text_bytes = 0
         for file in self._files:

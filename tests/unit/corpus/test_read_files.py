@@ -244,5 +244,12 @@ def test_columns_are_looked_for_before_any_work(tmp_path):
         find_files([endless])
 
 
+def test_pairs_need_fields(tmp_path):
+    path = write(tmp_path / "a.txt", "hello\t你好\n")
+    with pytest.raises(InputError, match="no fields") as caught:
+        find_files([path], ReadOptions(field="1", pair_field="2"))
+    assert caught.value.where == str(path)
+
+
 def test_names_meant_keeps_what_is_there_as_it_is(folder):
     assert list(names_meant(f"{folder}/b.txt")) == [f"{folder}/b.txt"]

@@ -101,6 +101,9 @@ def _look_at(path: str, number: int, stored: Stored, options: ReadOptions) -> Ra
         return RawFile(path, number, "parquet", "line", "utf-8", stored.size, stored.stamp, found)
     encoding, beginning = _encoding_and_beginning(path, options)
     form = _format(path, beginning)
+    if options.pair_field is not None and form in ("text", "wiki"):
+        hint = "pairs stand in JSON lines, CSV, TSV or Parquet; a table in a .txt file wants the suffix .tsv"
+        raise InputError("this file has no fields, and pairs were asked for", where=path, hint=hint)
     columns = None
     if form == "csv" or form == "tsv":
         columns = find_columns(path, _first_row(path, encoding, form), form, options)
