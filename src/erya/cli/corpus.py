@@ -8,47 +8,52 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from erya.cli.console import messages, print_json, print_table
-from erya.cli.reading_progress import reading
+from erya.cli.corpus_options import (
+    Address,
+    ConvertNames,
+    EngineOption,
+    FieldName,
+    Heldout,
+    Json,
+    MaskNames,
+    Memory,
+    MinCharacters,
+    MixBy,
+    MixSize,
+    Near,
+    Out,
+    Overrides,
+    PairField,
+    Raw,
+    RecipeFile,
+    Replace,
+    Restart,
+    SegmenterModel,
+    SegmenterOption,
+    Strict,
+    Temperature,
+    TokenizerDirectory,
+    UnitName,
+    UserWords,
+    Weights,
+    Workers,
+    conversions,
+    load_recipe,
+    mixture,
+    parse_bytes,
+    size_of,
+    yaml_value,
+)
+from erya.cli.reading_progress import phases, reading
+from erya.errors import ConfigError
+from erya.runtime import available_cores
 
 if TYPE_CHECKING:
-    from erya.corpus.report import CleanReport
-    from erya.corpus.stages import StageOptions
+    from erya.corpus.clean_report import CleanReport
+    from erya.corpus.engines.engine import Engine
+    from erya.corpus.mixture import MixtureOptions
+    from erya.corpus.recipe import CorpusRecipe
     from erya.data.shards import Manifest
-
-Raw = Annotated[
-    list[Path],
-    typer.Argument(help="Text (.txt) or JSON lines (.jsonl), also .gz .xz .bz2 .zst; directories of these."),
-]
-Out = Annotated[Path, typer.Option("--out", help="The directory to make; it appears when it is whole.")]
-FieldName = Annotated[str, typer.Option("--field", help="JSON lines: the field that holds the text.")]
-UnitName = Annotated[
-    Literal["line", "paragraph", "file"],
-    typer.Option(
-        "--unit", help="Text files: what one document is (paragraphs are set apart by blank lines)."
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Processes; as many as cores where the input is worth it."),
-]
-Heldout = Annotated[
-    float, typer.Option("--heldout", min=0.0, max=0.5, help="Share of documents kept out of training.")
-]
-Convert = Annotated[
-    str | None, typer.Option("--convert", help="Convert the script of every text, for example t2s or s2twp.")
-]
-MinCharacters = Annotated[
-    int, typer.Option("--min-characters", min=1, help="Leave out texts shorter than this after cleaning.")
-]
-UserWords = Annotated[
-    Path | None, typer.Option("--user-words", help="Your dictionary for word boundaries, a word a line.")
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first record that cannot be read.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Replace --out if this command wrote it.")]
-Json = Annotated[bool, typer.Option("--json", help="The report as one JSON object on a line.")]
-TokenizerDirectory = Annotated[
-    Path, typer.Option("--tokenizer", help="A tokenizer directory, from erya vocab train or Hugging Face.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,131 +72,212 @@ def register(app: typer.Typer) -> None:
 def clean(
     raw: Raw,
     out: Out,
-    field: FieldName = "text",
-    unit: UnitName = "line",
-    workers: Workers = None,
-    heldout: Heldout = 0.01,
-    convert: Convert = None,
-    min_characters: MinCharacters = 5,
+    field: FieldName = None,
+    pair_field: PairField = None,
+    unit: UnitName = None,
+    min_characters: MinCharacters = None,
+    mask: MaskNames = None,
+    near: Near = None,
+    convert: ConvertNames = None,
+    heldout: Heldout = None,
+    segmenter: SegmenterOption = None,
+    segmenter_model: SegmenterModel = None,
     user_words: UserWords = None,
+    recipe: RecipeFile = None,
+    overrides: Overrides = None,
+    workers: Workers = None,
+    memory: Memory = "2GiB",
+    engine: EngineOption = "local",
+    address: Address = None,
     strict: Strict = False,
+    restart: Restart = False,
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Clean raw text into documents: exact duplicates dropped, words and sentences marked, split drawn.
+    """Clean raw text into documents: filtered, duplicates dropped, words and sentences marked, split drawn.
 
     Documents depend on no vocabulary: train one on them with `erya vocab train`, then make shards with
-    `erya corpus tokenize`. Nothing goes silently: what was left out is counted, shown, and kept in
-    report.json beside the documents.
+    `erya corpus tokenize`. Nothing goes silently: what was left out is counted, shown, and kept with samples
+    in report.html and report.json beside the documents.
 
-    Example: erya corpus clean news.jsonl.xz books/ --out documents
+    The job can be stopped or killed at any point: the same command goes on where it stopped.
+
+    \b
+    Examples:
+      erya corpus clean news.jsonl.xz books/ --out documents
+      erya corpus clean 'web/*.jsonl.gz' --out documents --convert t2s --mask phone --near mark
+      erya corpus clean web/ --out documents --recipe recipes/corpus/web.yaml --set filters.min_characters=50
     """
-    options = _options(field, heldout, convert, min_characters, user_words)
-    _show(_clean(raw, out, options, unit, workers, strict=strict, replace=replace), out, as_json=as_json)
+    given = {
+        "read.field": field,
+        "read.pair_field": pair_field,
+        "read.unit": unit,
+        "filters.min_characters": min_characters,
+        "filters.mask": mask,
+        "deduplicate.near": near,
+        "convert": conversions(convert),
+        "heldout": heldout,
+        "segmenter.name": segmenter,
+        "segmenter.model": str(segmenter_model) if segmenter_model else None,
+    }
+    flags = [f"{key}={yaml_value(value)}" for key, value in given.items() if value is not None]
+    options = load_recipe(recipe, [*flags, *(overrides or ())], user_words=user_words)
+    running = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
+    report = _clean(raw, out, options, running, memory, strict=strict, restart=restart, replace=replace)
+    _show(report, out, as_json=as_json)
 
 
 def tokenize(
-    documents: Annotated[Path, typer.Argument(help="A documents directory from erya corpus clean.")],
+    documents: Annotated[
+        list[Path], typer.Argument(help="Documents directories from erya corpus clean; several are mixed.")
+    ],
     tokenizer: TokenizerDirectory,
     out: Out,
+    mix_by: MixBy = "source",
+    weight: Weights = None,
+    temperature: Temperature = None,
+    mix_size: MixSize = None,
     workers: Workers = None,
+    memory: Memory = "2GiB",
+    engine: EngineOption = "local",
+    address: Address = None,
+    restart: Restart = False,
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Turn documents into shards: token ids with word, sentence and document boundaries as bits.
 
-    Example: erya corpus tokenize documents --tokenizer tokenizer --out shards
+    Mixing: `--weight news=2 --weight "*=1"` gives news twice the characters of every other source,
+    `--temperature 2` brings sources of unlike sizes nearer to each other; documents are left out or repeated
+    as that asks, the held-out ones never. The manifest says what came of it.
+
+    \b
+    Examples:
+      erya corpus tokenize documents --tokenizer tokenizer --out shards
+      erya corpus tokenize news/ books/ --mix-by directory --weight news=2 --weight books=1 \\
+        --tokenizer tokenizer --out shards
     """
-    _tokenize(documents, tokenizer, out, workers, replace=replace, as_json=as_json)
+    chosen = mixture(mix_by, weight, temperature, mix_size)
+    worth = sum(path.stat().st_size for directory in documents for path in directory.glob("*.parquet"))
+    running = _engine(workers, memory, engine, address, work_bytes=4 * worth)
+    _tokenize(documents, tokenizer, out, chosen, running, restart=restart, replace=replace, as_json=as_json)
 
 
 def build(
     raw: Raw,
     tokenizer: TokenizerDirectory,
     out: Out,
-    field: FieldName = "text",
-    unit: UnitName = "line",
+    recipe: RecipeFile = None,
+    overrides: Overrides = None,
     workers: Workers = None,
-    heldout: Heldout = 0.01,
-    convert: Convert = None,
-    min_characters: MinCharacters = 5,
-    user_words: UserWords = None,
+    memory: Memory = "2GiB",
+    engine: EngineOption = "local",
+    address: Address = None,
     strict: Strict = False,
+    restart: Restart = False,
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Clean and tokenise in one go: OUT/documents and OUT/shards.
 
+    Whatever `erya corpus clean` has a flag for is set by the recipe here, or by --set:
+    `--set read.field=body`.
+
     Example: erya corpus build news.jsonl.xz --tokenizer bert-base-chinese/ --out corpus
     """
+    from erya.corpus.job import read_summary, write_summary
     from erya.data import documents, shards
     from erya.files import require_free
     from erya.tokenizer.wordpiece import Tokenizer
 
     # A wrong tokenizer or a taken place shows before the cleaning, not after.
     Tokenizer.open(tokenizer)
-    require_free(out / "documents", replace=replace, marker=documents.MANIFEST)
+    options = load_recipe(recipe, overrides or (), user_words=None)
+    begun, identity = out / "build.unfinished.json", {"raw": raw, "recipe": options.model_dump(mode="json")}
+    half_done = not restart and (out / "documents").exists() and read_summary(begun) == identity
     require_free(out / "shards", replace=replace, marker=shards.MANIFEST)
-    options = _options(field, heldout, convert, min_characters, user_words)
-    report = _clean(raw, out / "documents", options, unit, workers, strict=strict, replace=replace)
-    _show(report, out / "documents", as_json=as_json)
-    _tokenize(out / "documents", tokenizer, out / "shards", workers, replace=replace, as_json=as_json)
+    running = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
+    flags = {"restart": restart, "replace": replace}
+    if half_done:
+        messages.print("the documents of a stopped run are whole: going on with the shards")
+    else:
+        require_free(out / "documents", replace=replace, marker=documents.MANIFEST)
+        write_summary(begun, identity)
+        report = _clean(raw, out / "documents", options, running, memory, strict=strict, **flags)
+        _show(report, out / "documents", as_json=as_json)
+    _tokenize([out / "documents"], tokenizer, out / "shards", None, running, as_json=as_json, **flags)
+    begun.unlink()
 
 
-def _options(
-    field: str, heldout: float, convert: str | None, min_characters: int, user_words: Path | None
-) -> StageOptions:
-    from erya.corpus.stages import StageOptions
-    from erya.text.script import named
-    from erya.text.words import read_user_words
+def _engine(
+    workers: int | None, memory: str, engine: Literal["local", "ray"], address: str | None, *, work_bytes: int
+) -> Engine:
+    from erya.corpus.engines.engine import open_engine
+    from erya.corpus.limits import plan_workers
 
-    return StageOptions(
-        field=field,
-        heldout=heldout,
-        conversion=named(convert) if convert else None,
-        min_characters=min_characters,
-        user_words=tuple(read_user_words(user_words)) if user_words else (),
-    )
+    if address is not None and engine != "ray":
+        raise ConfigError("--address is for --engine ray only", where="the command line")
+    if engine == "local":
+        workers = plan_workers(workers, memory_bytes=parse_bytes(memory), work_bytes=work_bytes)
+    return open_engine(engine, workers=workers or available_cores(), address=address)
 
 
 def _clean(
-    raw: list[Path],
+    raw: list[str],
     out: Path,
-    options: StageOptions,
-    unit: Literal["line", "paragraph", "file"],
-    workers: int | None,
+    options: CorpusRecipe,
+    engine: Engine,
+    memory: str,
     *,
     strict: bool,
+    restart: bool,
     replace: bool,
 ) -> CleanReport:
     from erya.corpus.clean import clean_corpus
 
-    with reading("cleaning") as on_progress:
+    with phases() as on_progress:
         return clean_corpus(
             raw,
             out,
             options,
-            unit=unit,
-            workers=workers,
+            engine=engine,
+            memory_bytes=parse_bytes(memory),
             strict=strict,
+            restart=restart,
             replace=replace,
             on_progress=on_progress,
         )
 
 
 def _tokenize(
-    documents: Path, tokenizer: Path, out: Path, workers: int | None, *, replace: bool, as_json: bool
+    documents: list[Path],
+    tokenizer: Path,
+    out: Path,
+    mixture: MixtureOptions | None,
+    engine: Engine,
+    *,
+    restart: bool,
+    replace: bool,
+    as_json: bool,
 ) -> None:
     from erya.corpus.tokenize import tokenize_corpus
 
     with reading("tokenising") as on_progress:
         manifest = tokenize_corpus(
-            documents, tokenizer, out, workers=workers, replace=replace, on_progress=on_progress
+            documents,
+            tokenizer,
+            out,
+            mixture=mixture,
+            engine=engine,
+            restart=restart,
+            replace=replace,
+            on_progress=on_progress,
         )
     if as_json:
         print_json(manifest.model_dump(mode="json"))
-    else:
-        print_table(f"shards: {out}", _shard_rows(manifest), as_json=False)
+        return
+    print_table(f"shards: {out}", _shard_rows(manifest), as_json=False)
+    messages.print(f"a page to look at: {out / 'report.html'}", markup=False)
 
 
 def _shard_rows(manifest: Manifest) -> list[dict[str, str]]:
@@ -214,6 +300,7 @@ def _show(report: CleanReport, out: Path, *, as_json: bool) -> None:
         print_json(report.as_dict())
     else:
         print_table(f"documents: {out}", report.rows(), as_json=False)
+        messages.print(f"a page to look at: {out / 'report.html'}", markup=False)
     if not report.heldout:
         messages.print(
             "no document was held out: pre-training will have nothing to evaluate on; raise --heldout"

@@ -1,134 +1,281 @@
-"""`erya corpus clean`: raw files to a documents directory."""
+"""`erya corpus clean`: raw files to a documents directory, in phases that can be killed and go on.
+
+1. Blocks of raw text are read, cleaned and filtered by the workers (`block_stage`).
+2. Duplicates are found among the signatures of all documents (`deduplicate`).
+3. What is left is marked and written by the workers, a volume of blocks each (`volume_stage`).
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from erya.corpus.block_stage import BlockStage
+from erya.corpus.clean_report import CleanReport
+from erya.corpus.cluster_samples import sample_clusters
+from erya.corpus.deduplicate.cluster import DuplicateCounts, find_duplicates
+from erya.corpus.deduplicate.repeated_lines import find_repeated_lines
+from erya.corpus.engines.engine import Engine
+from erya.corpus.job import Job, open_job, read_summary, write_summary
+from erya.corpus.page.page import write_page
+from erya.corpus.places import BlockFiles, folder_name
+from erya.corpus.read.blocks import Block, read_blocks
+from erya.corpus.read.files import RawFile, find_files
+from erya.corpus.recipe import CorpusRecipe
+from erya.corpus.refusals import refuse, refuse_nothing
+from erya.corpus.shard_plan import one
+from erya.corpus.summaries import BlockSummary, VolumeSummary
+from erya.corpus.volume_stage import Volume, VolumeStage
+from erya.data.documents import MANIFEST, PartInfo, write_manifest
+from erya.files import atomic_write
 
-from erya.corpus.deduplicate import SeenFingerprints
-from erya.corpus.engines.local import map_in_order
-from erya.corpus.read import Block, RawFile, Unit, find_files, read_blocks
-from erya.corpus.report import DUPLICATE, CleanReport
-from erya.corpus.stages import CleanStage, Outcome, StageOptions
-from erya.data.documents import MANIFEST, DocumentsWriter, write_manifest
-from erya.errors import InputError, nearest_hint
-from erya.files import atomic_directory, atomic_write
-from erya.runtime import available_cores
+REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.parquet"
+# A volume has a sixty-fourth of the corpus, within these bounds: enough of them to share out, not too many.
+_VOLUMES, _SMALLEST_VOLUME, _LARGEST_VOLUME = 64, 2_000_000, 64_000_000
+_BLOCK_COUNT = "blocks.json"
 
-REPORT = "report.json"
-# Starting a worker (its imports, the segmenter's dictionary) takes as long as cleaning so many bytes.
-_BYTES_WORTH_A_WORKER = 8_000_000
+# Told the phase, what is done of it, what there is in all, and the bytes of raw text done.
+OnProgress = Callable[[str, int, int, int], None]
 
 
 def clean_corpus(
-    raw: Sequence[Path],
+    raw: Sequence[str | Path],
     out: Path,
-    options: StageOptions,
+    recipe: CorpusRecipe,
     *,
-    unit: Unit = "line",
-    workers: int | None = None,
+    engine: Engine,
+    memory_bytes: int,
     strict: bool = False,
     replace: bool = False,
-    on_progress: Callable[[int, int, int], None] | None = None,
+    restart: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> CleanReport:
-    """Clean, deduplicate, segment and split raw files.
+    """Clean, filter, deduplicate, segment and split raw files.
 
-    The outcome depends on the files and options only, not on the number of workers. Of documents that
-    are the same the first is kept.
+    The outcome depends on the files and the recipe only, not on the engine or on how often the job was
+    killed. Of documents that are the same the first is kept.
 
     Args:
-        raw: files or directories of them.
-        out: the documents directory to make; it appears when it is whole.
-        options: what happens to a record.
-        unit: what one document of a text file is.
-        workers: processes; None: as many as the machine has cores and the input is worth.
+        raw: files, directories, globs, URLs.
+        out: the documents directory to make; it appears when it is whole. Until then the work lies in
+            `OUT.unfinished`, where the same call goes on after it was stopped.
+        recipe: what happens to a record.
+        engine: where the work is done.
+        memory_bytes: what the search for duplicates may use in this process; beyond it spills to the disk.
         strict: whether a record that cannot be read is an error instead of a count.
         replace: whether `out` may be replaced if it is a documents directory.
-        on_progress: called with bytes of the files read so far and in all, as they lie on the disk, and
-            bytes of text read so far.
+        restart: whether to throw away what an earlier run left unfinished.
+        on_progress: told how far the job is.
     Returns:
-        The counts, which are also written to `report.json` and `documents.json`.
+        The counts, which are also written to `report.json` and, for people, to `report.html`.
     Raises:
         InputError: a file cannot be used, no record has the field, or nothing was kept.
         StorageError: `out` is taken or the disk refuses.
         EryaError: a worker process died.
     """
     started = time.perf_counter()
-    files = find_files(raw, unit=unit)
-    total = sum(file.path.stat().st_size for file in files)
-    workers = workers or max(1, min(available_cores(), total // _BYTES_WORTH_A_WORKER))
-    report, seen = CleanReport(), SeenFingerprints()
-    with atomic_directory(out, replace=replace, marker=MANIFEST) as directory:
-        writer = DocumentsWriter(directory)
-        try:
-            # Closed by hand: an error's traceback would keep the workers waiting.
-            with closing(map_in_order(CleanStage(options), _blocks(files), workers=workers)) as outcomes:
-                for outcome in outcomes:
-                    _refuse(outcome, options, strict=strict)
-                    report.add(outcome)
-                    _write(outcome.documents, seen, writer, report)
-                    if on_progress is not None:
-                        on_progress(outcome.position, total, report.raw_bytes)
-            _refuse_nothing(report)
-            report.seconds = time.perf_counter() - started
-            write_manifest(directory, writer.finish(), report=report.as_dict())
-        finally:
-            writer.close()
-        with atomic_write(directory / REPORT) as stream:
-            stream.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=1).encode())
+    files = find_files(raw, recipe.read)
+    identity = recipe.model_dump(mode="json")
+    with open_job(out, identity=identity, marker=MANIFEST, replace=replace, restart=restart) as job:
+        cleaning = _Cleaning(job, files, recipe, engine, memory_bytes, on_progress or (lambda *_: None))
+        blocks = cleaning.blocks(strict=strict)
+        duplicates = cleaning.duplicates(blocks)
+        volumes = cleaning.volumes(blocks)
+        report = CleanReport.of(files, recipe, blocks, duplicates, volumes)
+        if not report.kept:
+            job.discard()
+            refuse_nothing(report)
+        report.ran_on(engine.name, workers=engine.workers, memory_limit_bytes=memory_bytes)
+        report.seconds = time.perf_counter() - started
+        report.cluster_samples = sample_clusters(job.directory / DUPLICATES, cleaning.folders, files)
+        _finish(job, volumes, report)
     return report
 
 
-def _blocks(files: Sequence[RawFile]) -> Iterator[Block]:
-    before = 0
-    for file in files:
-        yield from read_blocks(file, before=before)
-        before += file.path.stat().st_size
+@dataclass(slots=True)
+class _Cleaning:
+    """One job: where its files are, and its phases."""
 
+    job: Job
+    files: Sequence[RawFile]
+    recipe: CorpusRecipe
+    engine: Engine
+    memory_bytes: int
+    tell: OnProgress
 
-def _write(
-    documents: pa.RecordBatch, seen: SeenFingerprints, writer: DocumentsWriter, report: CleanReport
-) -> None:
-    """Write what was not seen before, and count it."""
-    is_first = seen.add(documents["cluster"].to_numpy())
-    fresh = documents.filter(pa.array(is_first))
-    duplicates = len(is_first) - fresh.num_rows
-    report.dropped.update({DUPLICATE: duplicates} if duplicates else {})
-    if not fresh.num_rows:
-        return
-    report.kept += fresh.num_rows
-    report.heldout += pc.sum(pc.equal(fresh["split"], "heldout")).as_py()
-    report.characters += pc.sum(pc.utf8_length(fresh["text"])).as_py()
-    names, counts = np.unique(fresh["source"].to_numpy(zero_copy_only=False), return_counts=True)
-    report.sources.update(dict(zip(names.tolist(), counts.tolist(), strict=True)))
-    writer.write(fresh)
+    @property
+    def folders(self) -> Mapping[int, Path]:
+        """For each raw file the folder of its blocks."""
+        return {file.number: self.job.folder(f"blocks/{folder_name(file)}") for file in self.files}
 
+    def blocks(self, *, strict: bool) -> list[BlockSummary]:
+        """The first phase: every block that is not done yet."""
+        folders = self.folders
+        self._drop_other(set(folders.values()))
+        progress = _Progress("reading", sum(file.size for file in self.files), self.tell)
+        for summary in self._block_summaries():
+            progress.block(summary)
+        stage = BlockStage(self.recipe, folders)
+        # Closed by hand: an error's traceback would keep the workers waiting.
+        expand = UnfinishedBlocks(folders)
+        with closing(self.engine.map(stage, self.files, expand=expand)) as summaries:
+            for summary in summaries:
+                refuse(summary, self.recipe, strict=strict, job=self.job)
+                progress.block(summary)
+        return list(self._block_summaries())
 
-def _refuse(outcome: Outcome, options: StageOptions, *, strict: bool) -> None:
-    """Stop at a field that no record has, and with `strict` at the first record that cannot be read."""
-    if outcome.lacks_field:
-        raise InputError(
-            f"no record has text in the field {options.field!r}",
-            where=outcome.path,
-            hint="choose another --field; " + nearest_hint(options.field, outcome.fields),
+    def duplicates(self, blocks: Sequence[BlockSummary]) -> DuplicateCounts:
+        """The second phase: what is the same as what."""
+        done = self.job.directory / "duplicates.json"
+        found = read_summary(done)
+        if found is not None:
+            sizes = {int(size): count for size, count in found["sizes"].items()}
+            return DuplicateCounts(**found | {"sizes": sizes})
+        tell = self.tell
+        scratch = self.job.folder("scratch")
+        limits: dict[str, Any] = {
+            "memory_bytes": self.memory_bytes,
+            "threads": self.engine.workers,
+            "scratch": scratch,
+        }
+        files = [self._files(summary) for summary in blocks]
+        options, target = self.recipe.deduplicate, self.job.directory / DUPLICATES
+        counts = find_duplicates(
+            [file.signatures for file in files],
+            target,
+            options,
+            on_progress=lambda done, total: tell("finding duplicates", done, total, 0),
+            **limits,
         )
-    if strict and outcome.problems:
-        first = min(outcome.problems, key=lambda problem: problem.line)
-        raise InputError(
-            f"{first.reason} (and --strict was asked for)", where=f"{outcome.path}, line {first.line}"
+        find_repeated_lines([file.lines for file in files], target, self._lines, options, **limits)
+        shutil.rmtree(scratch)
+        write_summary(done, asdict(counts))
+        return counts
+
+    def volumes(self, blocks: Sequence[BlockSummary]) -> list[VolumeSummary]:
+        """The third phase: every volume that is not done yet."""
+        summaries = self.job.folder("volumes")
+        stage = VolumeStage(
+            self.recipe,
+            duplicates=self.job.directory / DUPLICATES,
+            lines=self._lines,
+            result=self.job.result,
+            summaries=summaries,
         )
+        volumes = [Volume(number, tuple(map(self._files, part))) for number, part in enumerate(_cut(blocks))]
+        done = [read_summary(stage.summary_path(summaries, volume.number)) for volume in volumes]
+        results = [VolumeSummary.from_dict(summary) for summary in done if summary is not None]
+        todo = [volume for volume, summary in zip(volumes, done, strict=True) if summary is None]
+        progress = _Progress("writing", sum(summary.characters for summary in blocks), self.tell)
+        progress.volumes(results)
+        with closing(self.engine.map(stage, todo, expand=one)) as written:
+            for result in written:
+                results.append(result)
+                progress.volumes([result])
+        return sorted(results, key=lambda result: result.number)
+
+    @property
+    def _lines(self) -> Path:
+        return self.job.directory / "repeated_lines.parquet"
+
+    def _files(self, summary: BlockSummary) -> BlockFiles:
+        return BlockFiles(self.folders[summary.file], summary.block)
+
+    def _block_summaries(self) -> Iterator[BlockSummary]:
+        """What is done, in the order of files and blocks."""
+        for folder in self.folders.values():
+            for path in sorted(folder.glob("*.json")):
+                summary = read_summary(path) if path.name != _BLOCK_COUNT else None
+                if summary is not None:
+                    yield BlockSummary.from_dict(summary)
+
+    def _drop_other(self, folders: set[Path]) -> None:
+        """Forget files that are no longer there or have changed, and all that was concluded from them."""
+        known = {path for path in self.job.folder("blocks").iterdir() if path.is_dir()}
+        begun = (self.job.directory / "duplicates.json").exists()
+        fresh = begun and not all((folder / _BLOCK_COUNT).exists() for folder in folders)
+        for folder in known - folders:
+            shutil.rmtree(folder)
+        if known - folders or fresh:
+            (self.job.directory / "duplicates.json").unlink(missing_ok=True)
+            shutil.rmtree(self.job.folder("volumes"))
+            shutil.rmtree(self.job.result)
+            self.job.folder(self.job.result.name)
 
 
-def _refuse_nothing(report: CleanReport) -> None:
-    if report.kept:
-        return
-    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in report.dropped.most_common())
-    where = report.problems[0] if report.problems else None
-    raise InputError(f"no document was kept of {report.records:,} records ({reasons})", where=where)
+@dataclass(frozen=True, slots=True)
+class UnfinishedBlocks:
+    """Reads the blocks of a file that are not done yet; a file that is done is not opened.
+
+    Args:
+        folders: for each file the folder of its blocks.
+    """
+
+    folders: Mapping[int, Path]
+
+    def __call__(self, file: RawFile) -> Iterator[Block]:
+        """The blocks of `file` still to be worked on."""
+        folder = self.folders[file.number]
+        known = read_summary(folder / _BLOCK_COUNT)
+        if known is not None and all(_is_done(folder, number) for number in range(known["blocks"])):
+            return
+        count = 0
+        for block in read_blocks(file):
+            count += 1
+            if not _is_done(folder, block.number):
+                yield block
+        write_summary(folder / _BLOCK_COUNT, {"blocks": count})
+
+
+class _Progress:
+    """How far one phase is, for whoever watches."""
+
+    def __init__(self, phase: str, total: int, tell: OnProgress) -> None:
+        self._phase, self._total, self._tell = phase, total, tell
+        self._positions: dict[int, int] = {}
+        self._done = self._raw_bytes = 0
+
+    def block(self, summary: BlockSummary) -> None:
+        self._raw_bytes += summary.raw_bytes
+        self._positions[summary.file] = max(self._positions.get(summary.file, 0), summary.position)
+        self._tell(self._phase, sum(self._positions.values()), self._total, self._raw_bytes)
+
+    def volumes(self, summaries: Sequence[VolumeSummary]) -> None:
+        self._done += sum(summary.characters_read for summary in summaries)
+        # Of Chinese text a character is three bytes: near enough for a rate to look at.
+        self._tell(self._phase, self._done, self._total, 3 * self._done)
+
+
+def _is_done(folder: Path, number: int) -> bool:
+    return BlockFiles(folder, number).summary.exists()
+
+
+def _cut(blocks: Sequence[BlockSummary]) -> Iterator[list[BlockSummary]]:
+    """Consecutive blocks in volumes: the same ones whoever does the work."""
+    total = sum(block.characters for block in blocks)
+    size = min(max(total // _VOLUMES, _SMALLEST_VOLUME), _LARGEST_VOLUME)
+    volume: list[BlockSummary] = []
+    for block in blocks:
+        volume.append(block)
+        if sum(inner.characters for inner in volume) >= size:
+            yield volume
+            volume = []
+    if volume:
+        yield volume
+
+
+def _finish(job: Job, volumes: Sequence[VolumeSummary], report: CleanReport) -> None:
+    """Write what is said about the whole, and give it its name."""
+    parts = [PartInfo.model_validate(part) for volume in volumes for part in volume.parts]
+    write_manifest(job.result, parts, report=report.as_dict())
+    shutil.copyfile(job.directory / DUPLICATES, job.result / DUPLICATES)
+    with atomic_write(job.result / REPORT) as stream:
+        stream.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=1).encode())
+    write_page(job.result / PAGE, report.as_dict())
+    job.publish()

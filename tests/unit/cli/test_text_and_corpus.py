@@ -143,7 +143,7 @@ def test_corpus_build_is_clean_and_tokenize(command, raw, tmp_path):
     (tokenizer / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     out = tmp_path / "corpus"
     status, printed, _ = command(
-        "corpus", "build", raw, "--tokenizer", tokenizer, "--out", out, "--heldout", "0.2"
+        "corpus", "build", raw, "--tokenizer", tokenizer, "--out", out, "--set", "heldout=0.2"
     )
     assert status == 0 and "tokens to train on" in printed
     again = command(

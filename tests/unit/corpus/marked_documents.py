@@ -27,7 +27,8 @@ def document(
     place, pair = 0, None
     for char in marked:
         if char == "|":
-            starts[place] = True
+            # No word begins behind the last character.
+            starts[place : place + 1] = True
         elif char == "/":
             ends[place - 1] = True
         elif char == "=":

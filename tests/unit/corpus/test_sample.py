@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from small_corpora import make_documents
 
-from erya.corpus.clean import clean_corpus
 from erya.corpus.sample import Sample
-from erya.corpus.stages import StageOptions
 from erya.corpus.texts import TextSource, open_texts
 from erya.data import documents as documents_module
 
@@ -57,7 +56,7 @@ def paths(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "raw":
         return files
     monkeypatch.setattr(documents_module, "ROW_GROUP_CHARACTERS", 1000)
-    clean_corpus(files, tmp_path / "documents", StageOptions(heldout=0.1))
+    make_documents(files, tmp_path / "documents", heldout=0.1)
     return [tmp_path / "documents"]
 
 

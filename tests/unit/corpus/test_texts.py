@@ -3,10 +3,9 @@
 import json
 
 import pytest
+from small_corpora import make_documents
 
 from erya.corpus import texts
-from erya.corpus.clean import clean_corpus
-from erya.corpus.stages import StageOptions
 from erya.corpus.texts import open_texts
 from erya.data.documents import read_documents
 from erya.errors import InputError
@@ -23,7 +22,7 @@ def raw(tmp_path):
 
 def test_documents_give_their_splits(raw, tmp_path):
     out = tmp_path / "documents"
-    clean_corpus([raw], out, StageOptions(heldout=0.1))
+    make_documents([raw], out, heldout=0.1)
     told = []
     source = open_texts([out, out], field="text", on_progress=lambda *values: told.append(values))
     for split, found in (("train", list(source.train())), ("heldout", list(source.heldout()))):
@@ -50,13 +49,16 @@ def test_what_cannot_be_read_is_shown_and_counted(tmp_path):
     path.write_bytes(("nothing\n" * 40 + f"{good}\n" * 2).encode() + b'{"body": "\xff"}\n')
     source = open_texts([path], field="body", on_progress=lambda *values: None)
     assert len(list(source.train()) + list(source.heldout())) == 3
-    assert {f"{path}, line 1: not a JSON object", f"{path}, line 43: damaged bytes"} <= set(source.problems)
-    assert source.problems[-2:] == ["not a JSON object: 40 in all", "damaged bytes: 1 in all"]
+    assert {
+        f"{path}, line 1: not a JSON object",
+        f"{path}, line 43: bad bytes (1 from byte 11 of the line)",
+    } <= set(source.problems)
+    assert source.problems[-2:] == ["not a JSON object: 40 in all", "bad bytes: 1 in all"]
 
 
 def test_what_is_refused(raw, tmp_path):
     out = tmp_path / "documents"
-    clean_corpus([raw], out, StageOptions())
+    make_documents([raw], out)
     with pytest.raises(InputError, match="cannot be mixed") as caught:
         open_texts([out, raw], field="text", on_progress=lambda *values: None)
     assert caught.value.where == str(raw)

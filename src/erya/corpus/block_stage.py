@@ -1,0 +1,167 @@
+"""The first stage: a block of raw text to cleaned, filtered documents, and what duplicates are found by.
+
+D documents.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from erya.corpus.deduplicate.lines import line_batch
+from erya.corpus.deduplicate.signatures import signature_batch
+from erya.corpus.filters.apply import Filters
+from erya.corpus.job import write_summary
+from erya.corpus.places import BlockFiles, doc_numbers
+from erya.corpus.read.blocks import Block
+from erya.corpus.read.records import ReadTally, read_records
+from erya.corpus.recipe import CorpusRecipe
+from erya.corpus.summaries import BlockSummary, length_counts, peak_memory, timed
+from erya.text.clean import clean_text
+
+TOO_LONG = "a record too large to hold"
+
+TEXTS = pa.schema(
+    [
+        pa.field("doc", pa.int64(), nullable=False),
+        pa.field("fingerprint", pa.uint64(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("title", pa.string()),
+        pa.field("pair_start", pa.int32()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A document on its way: of a pair both texts, apart."""
+
+    record: int
+    line: int
+    text: str
+    second: str | None
+    title: str | None
+    source: str
+
+    @property
+    def whole(self) -> str:
+        """The text, of a pair both with a line break between them."""
+        return self.text if self.second is None else f"{self.text}\n{self.second}"
+
+
+class BlockStage:
+    """Blocks to files of drafts. A pure function of the block; an instance travels to worker processes.
+
+    Args:
+        recipe: what happens to a record.
+        folders: for each raw file the folder its blocks go to.
+    """
+
+    def __init__(self, recipe: CorpusRecipe, folders: Mapping[int, Path]) -> None:
+        self._recipe, self._folders = recipe, folders
+        self._filters = Filters(recipe.filters)
+
+    def __call__(self, block: Block) -> BlockSummary:
+        """Read, clean, filter and write every record of `block`."""
+        files = BlockFiles(self._folders[block.file.number], block.number)
+        summary = BlockSummary(
+            block.file.path, block.file.number, block.number, block.position, block.text_bytes
+        )
+        tally = ReadTally()
+        with timed(summary.seconds, "read and clean"):
+            drafts = self._drafts(block, tally)
+        _take_over(tally, block, summary)
+        with timed(summary.seconds, "filter"):
+            kept = self._filtered(drafts, summary)
+        summary.documents, summary.characters = len(kept), sum(len(draft.whole) for draft in kept)
+        summary.lengths_kept = length_counts(draft.whole for draft in kept)
+        self._write(files, block, kept, summary.seconds)
+        summary.peak_bytes = peak_memory()
+        write_summary(files.summary, summary.as_dict())
+        return summary
+
+    def _drafts(self, block: Block, tally: ReadTally) -> list[Draft]:
+        options = self._recipe.clean
+        return [
+            Draft(
+                number,
+                record.line,
+                clean_text(record.text, options),
+                None if record.second is None else clean_text(record.second, options),
+                clean_text(record.title, options) if record.title else None,
+                _clean_name(record.source),
+            )
+            for number, record in enumerate(read_records(block, self._recipe.read, tally))
+        ]
+
+    def _filtered(self, drafts: Sequence[Draft], summary: BlockSummary) -> list[Draft]:
+        """The drafts that stay, their texts as the filters leave them."""
+        outcome = self._filters([draft.text for draft in drafts])
+        summary.edits += outcome.edits
+        kept, dropped = [], []
+        for draft, text, reason in zip(drafts, outcome.texts, outcome.reasons, strict=True):
+            if reason is None:
+                draft.text = text
+                kept.append(draft)
+                continue
+            summary.dropped[reason] += 1
+            summary.note_sample(reason, draft.line, draft.whole)
+            dropped.append(draft.whole)
+        summary.lengths_dropped = length_counts(dropped)
+        return kept
+
+    def _write(self, files: BlockFiles, block: Block, drafts: Sequence[Draft], seconds: Counter[str]) -> None:
+        records = np.array([draft.record for draft in drafts], dtype=np.int64)
+        docs = doc_numbers(block.file.number, block.number, records)
+        options = self._recipe.deduplicate
+        with timed(seconds, "fingerprint"):
+            signatures = signature_batch(docs, [draft.whole for draft in drafts], options)
+            plain = np.array([draft.second is None for draft in drafts], dtype=np.bool_)
+            lines = line_batch(docs[plain], [draft.text for draft in drafts if draft.second is None], options)
+        with timed(seconds, "keep"):
+            columns = [
+                docs,
+                signatures["fingerprint"],
+                [draft.line for draft in drafts],
+                [draft.whole for draft in drafts],
+                [draft.source for draft in drafts],
+                [draft.title for draft in drafts],
+                [None if draft.second is None else len(draft.text) + 1 for draft in drafts],
+            ]
+            arrays = [pa.array(column, type=kind) for column, kind in zip(columns, TEXTS.types, strict=True)]
+            write_parquet(pa.RecordBatch.from_arrays(arrays, schema=TEXTS), files.texts, compression="lz4")
+            write_parquet(signatures, files.signatures, compression="none")
+            write_parquet(lines, files.lines, compression="none")
+
+
+def write_parquet(batch: pa.RecordBatch, path: Path, *, compression: str) -> None:
+    """Write one batch as a file that appears when it is whole."""
+    aside = path.with_name(f".{path.name}.partial")
+    table = pa.Table.from_batches([batch])
+    pq.write_table(table, aside, compression=compression, use_dictionary=False)
+    aside.replace(path)
+
+
+def _take_over(tally: ReadTally, block: Block, summary: BlockSummary) -> None:
+    """What reading counted, and the documents that were too large to be read at all."""
+    summary.records = tally.records + len(block.oversized)
+    summary.dropped += tally.dropped
+    summary.noted += tally.noted
+    summary.fields = list(tally.fields)
+    summary.problems = [f"{block.file.path}, line {item.line}: {item.reason}" for item in tally.problems]
+    for line, size in block.oversized:
+        summary.dropped[TOO_LONG] += 1
+        summary.problems.append(f"{block.file.path}, line {line}: {TOO_LONG} ({size:,} bytes)")
+
+
+# Sources are few and come with every record.
+_clean_name = lru_cache(maxsize=1024)(clean_text)

@@ -1,0 +1,36 @@
+"""How many workers the memory and the work are good for."""
+
+from __future__ import annotations
+
+from erya.errors import ConfigError
+from erya.runtime import available_cores
+
+# Resident memory, measured on blocks of the size used: a worker, and the process that hands out the work.
+WORKER_BYTES = 450 << 20
+DRIVER_BYTES = 350 << 20
+# Starting a worker (its imports, the segmenter's dictionary) takes as long as cleaning so many bytes.
+_BYTES_WORTH_A_WORKER = 8_000_000
+
+
+def plan_workers(wanted: int | None, *, memory_bytes: int, work_bytes: int) -> int:
+    """How many processes to work with.
+
+    Args:
+        wanted: what the user asked for; None: as many as the machine has cores and the work is worth.
+        memory_bytes: what all processes together may use.
+        work_bytes: size of the raw text, compressed or not.
+    Raises:
+        ConfigError: not even one fits, or not as many as were asked for.
+    """
+    room = (memory_bytes - DRIVER_BYTES) // WORKER_BYTES
+    if memory_bytes < DRIVER_BYTES + WORKER_BYTES:
+        least = (DRIVER_BYTES + WORKER_BYTES) >> 20
+        raise ConfigError(f"too little memory to work in: {memory_bytes >> 20} MiB", hint=f"give {least} MiB")
+    if wanted is None:
+        return int(max(1, min(available_cores(), room, work_bytes // _BYTES_WORTH_A_WORKER)))
+    if wanted > room:
+        raise ConfigError(
+            f"{wanted} workers do not fit into {memory_bytes >> 20} MiB",
+            hint=f"--workers {room}, or --memory {(DRIVER_BYTES + wanted * WORKER_BYTES) >> 20}MiB",
+        )
+    return wanted
