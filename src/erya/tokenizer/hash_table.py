@@ -11,14 +11,14 @@ _EMPTY = -2
 
 
 class HashTable:
-    """A mapping in two arrays: open addressing, at most half full.
+    """A mapping in two arrays: open addressing, at most a quarter full.
 
     Args:
         values: any numbers by keys of at least 0.
     """
 
     def __init__(self, values: Mapping[int, int]) -> None:
-        bits = max(4, (2 * len(values)).bit_length())
+        bits = max(4, (4 * len(values)).bit_length())
         self._shift, self._last = np.uint64(64 - bits), (1 << bits) - 1
         self._keys = np.full(1 << bits, _EMPTY, dtype=np.int64)
         self._values = np.zeros(1 << bits, dtype=np.int64)

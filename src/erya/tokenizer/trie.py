@@ -43,6 +43,8 @@ class Trie:
         roots = {key: node for key, node in edges.items() if key < _NUM_CODES}
         self._roots[list(roots)] = list(roots.values())
         self._edges = HashTable({key: node for key, node in edges.items() if key >> _CODE_BITS})
+        self._has_children = np.zeros(len(edges) + 1, dtype=np.bool_)
+        self._has_children[[key >> _CODE_BITS for key in edges]] = True
         self._has_single = any(len(word) == 1 for word in words)
         pairs = np.array([word[:2] for word in words if len(word) > 1], dtype=np.int32).reshape(-1, 2)
         self._may_begin = np.zeros(1 << _PAIR_BITS, dtype=np.bool_)
@@ -78,6 +80,8 @@ class Trie:
             whole = np.flatnonzero(words >= 0)
             which[walking[whole]] = words[whole]
             ends[walking[whole]] = at[whole] + depth + 1
+            inner = np.flatnonzero(self._has_children.take(nodes))
+            walking, at, nodes = walking.take(inner), at.take(inner), nodes.take(inner)
         real = np.flatnonzero(which >= 0)
         return starts.take(real), ends.take(real), which.take(real)
 
