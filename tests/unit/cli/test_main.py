@@ -69,7 +69,7 @@ def test_the_table_of_extras_is_that_of_the_project() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "optional-dependencies"
     ]
-    names = {"sklearn": "scikit-learn"}
+    names = {"sklearn": "scikit-learn", "spacy_pkuseg": "spacy-pkuseg"}
     for package, extra in EXTRA_OF.items():
         assert any(line.startswith(names.get(package, package)) for line in extras[extra]), package
 
