@@ -1,4 +1,4 @@
-"""The base install in an empty environment: no torch, and text, vocabularies, tokens and corpora work."""
+"""Installs in an empty environment: the base has no torch; the extra `corpus` makes corpora."""
 
 from __future__ import annotations
 
@@ -12,41 +12,59 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-EXTRA_PACKAGES = {"torch", "safetensors", "tensorboard", "matplotlib", "jinja2", "snownlp", "scikit-learn"}
+EXTRA_PACKAGES = {"torch", "safetensors", "tensorboard", "snownlp", "scikit-learn", "ray"}
+CORPUS_PACKAGES = {"rensa", "duckdb", "matplotlib", "jinja2"}
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a new environment into which `pip install .` was said."""
-    folder = tmp_path_factory.mktemp("environment")
+def install(folder: Path, what: str) -> Path:
+    """The programs of a new environment into which `pip install WHAT` was said."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
-    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", str(ROOT)]
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", what]
     done = subprocess.run(pip, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return folder / "bin"
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base alone."""
+    return install(tmp_path_factory.mktemp("environment"), str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def corpus_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base with the extra `corpus`."""
+    return install(tmp_path_factory.mktemp("corpus-environment"), f"{ROOT}[corpus]")
+
+
 @pytest.fixture
 def erya(environment: Path, tmp_path: Path):
-    """Runs one command there, in an empty directory; gives its exit status, stdout and stderr."""
+    """Runs one command of the base in an empty directory; gives its exit status, stdout and stderr."""
+    return runner(environment, tmp_path)
 
+
+def runner(programs: Path, folder: Path):
     def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        command = [str(environment / "erya"), *arguments]
+        command = [str(programs / "erya"), *arguments]
         done = subprocess.run(
-            command, cwd=tmp_path, input=stdin, capture_output=True, encoding="utf-8", timeout=120
+            command, cwd=folder, input=stdin, capture_output=True, encoding="utf-8", timeout=120
         )
         return done.returncode, done.stdout, done.stderr
 
     return run
 
 
-def test_no_extra_comes_along(environment: Path) -> None:
+def packages(environment: Path) -> set[str]:
     listed = subprocess.run(
         [str(environment / "pip"), "list", "--format", "json"], capture_output=True, text=True, check=True
     )
-    installed = {package["name"].lower() for package in json.loads(listed.stdout)}
+    return {package["name"].lower() for package in json.loads(listed.stdout)}
+
+
+def test_no_extra_comes_along(environment: Path) -> None:
+    installed = packages(environment)
     assert {"erya", "numpy", "tokenizers"} <= installed
-    assert not installed & EXTRA_PACKAGES
+    assert not installed & (EXTRA_PACKAGES | CORPUS_PACKAGES)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +80,33 @@ def test_text(erya, verb: str, line: str, expected: str) -> None:
     assert erya("text", verb, stdin=line) == (0, expected, "")
 
 
-def test_from_raw_text_to_shards(erya, tmp_path: Path) -> None:
+def test_vocabularies_and_tokens(erya, tmp_path: Path) -> None:
+    write_raw(tmp_path)
+    status, _, err = erya("vocab", "train", "raw.txt", "--size", "300", "--out", "tokenizer")
+    assert status == 0, err
+    status, out, err = erya("tokenize", "--tokenizer", "tokenizer", stdin="北京很好\n")
+    assert (status, err) == (0, "") and json.loads(out)["tokens"] == ["[CLS]", *"北京很好", "[SEP]"]
+
+
+@pytest.mark.parametrize("verb", ["clean", "build"])
+def test_corpora_say_what_to_install(erya, tmp_path: Path, verb: str) -> None:
+    write_raw(tmp_path)
+    assert erya("vocab", "train", "raw.txt", "--size", "300", "--out", "tokenizer")[0] == 0
+    tokenizer = ["--tokenizer", "tokenizer"] if verb == "build" else []
+    status, out, err = erya("corpus", verb, "raw.txt", "--out", "made", *tokenizer)
+    assert (status, out) == (2, "") and "pip install 'erya[corpus]'" in err and "Traceback" not in err
+    assert not (tmp_path / "made.unfinished").exists()
+
+
+def write_raw(folder: Path) -> None:
     lines = [f"第{number}天，北京的天气很好。\n" for number in range(400)]
-    (tmp_path / "raw.txt").write_text("".join(lines), encoding="utf-8")
+    (folder / "raw.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def test_from_raw_text_to_shards(corpus_environment: Path, tmp_path: Path) -> None:
+    assert not packages(corpus_environment) & EXTRA_PACKAGES
+    erya = runner(corpus_environment, tmp_path)
+    write_raw(tmp_path)
     steps = (
         ["corpus", "clean", "raw.txt", "--out", "documents", "--workers", "2"],
         ["vocab", "train", "documents", "--size", "300", "--out", "tokenizer"],
@@ -74,8 +116,6 @@ def test_from_raw_text_to_shards(erya, tmp_path: Path) -> None:
     for step in steps:
         status, _, err = erya(*step)
         assert status == 0, err
-    status, out, err = erya("tokenize", "--tokenizer", "tokenizer", stdin="北京很好\n")
-    assert (status, err) == (0, "") and json.loads(out)["tokens"] == ["[CLS]", *"北京很好", "[SEP]"]
     for kind in ("documents", "tokenizer", "shards"):
         status, out, _ = erya("info", kind, "--json")
         described = json.loads(out)

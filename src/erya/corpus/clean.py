@@ -34,11 +34,14 @@ from erya.corpus.summaries import BlockSummary, VolumeSummary
 from erya.corpus.volume_stage import Volume, VolumeStage
 from erya.data.documents import MANIFEST, PartInfo, write_manifest
 from erya.files import atomic_write
+from erya.runtime import require
 
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.parquet"
 # A volume has a sixty-fourth of the corpus, within these bounds: enough of them to share out, not too many.
 _VOLUMES, _SMALLEST_VOLUME, _LARGEST_VOLUME = 64, 2_000_000, 64_000_000
 _BLOCK_COUNT = "blocks.json"
+# What a job needs at its end had better be missed at its beginning.
+_PACKAGES = ("rensa", "duckdb", "jinja2", "matplotlib")
 
 # Told the phase, what is done of it, what there is in all, and the bytes of raw text done.
 OnProgress = Callable[[str, int, int, int], None]
@@ -78,8 +81,11 @@ def clean_corpus(
         InputError: a file cannot be used, no record has the field, or nothing was kept.
         StorageError: `out` is taken or the disk refuses.
         EryaError: a worker process died.
+        MissingExtraError: a package of the extra `corpus` is not installed.
     """
     started = time.perf_counter()
+    for package in _PACKAGES:
+        require(package)
     files = find_files(raw, recipe.read)
     identity = recipe.model_dump(mode="json")
     with open_job(out, identity=identity, marker=MANIFEST, replace=replace, restart=restart) as job:
