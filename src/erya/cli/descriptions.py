@@ -6,12 +6,17 @@ import math
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from erya.errors import EryaError, InputError
 
+if TYPE_CHECKING:
+    from erya.data.shard_counts import MixtureGroup
+
+# Of the report of a corpus job what fits a screen; the rest is in report.json and on the page.
+_REPORTED = ("records", "kept", "heldout", "characters", "raw_bytes", "dropped", "edits", "noted")
 _PARTS = {"encoder.embeddings": "embeddings", "encoder.blocks": "blocks", "encoder.pooler": "pooler"}
 
 
@@ -79,7 +84,7 @@ def documents(directory: Path) -> dict[str, Any]:
         "documents": {split: manifest.num_documents(split) for split in SPLITS},
         "characters": {split: manifest.num_characters(split) for split in SPLITS},
         "num_files": len(manifest.parts),
-        "report": manifest.report,
+        "report": _reported(manifest.report),
     }
 
 
@@ -107,7 +112,8 @@ def shards(directory: Path) -> dict[str, Any]:
         "unknown_tokens": manifest.unknown_tokens,
         "empty_documents": manifest.empty_documents,
         "vocabulary": _vocabulary(directory / TOKENIZER, manifest.vocab_size),
-        "source": manifest.source,
+        "mixture": _mixture(manifest.mixture),
+        "source": _reported(manifest.source),
     }
 
 
@@ -137,6 +143,21 @@ def seeds(directory: Path) -> dict[str, Any]:
     return {key: summary.get(key) for key in ("best_seed", "mean", "deviation", "scores")} | {
         "model": _model_of(directory)
     }
+
+
+def _reported(report: dict[str, Any]) -> dict[str, Any]:
+    """The counts of a corpus job; of several documents directories those of each."""
+    if "records" in report or "dropped" in report:
+        return {name: report[name] for name in _REPORTED if report.get(name)}
+    return {name: _reported(inner) for name, inner in report.items() if isinstance(inner, dict)}
+
+
+def _mixture(groups: tuple[MixtureGroup, ...] | None) -> list[str]:
+    """What came in of each group, a line each."""
+    return [
+        f"{group.name}: {group.share:.1%} of the training text, {group.repeats:.2f} times its documents"
+        for group in groups or ()
+    ]
 
 
 def _model_of(directory: Path) -> str | None:

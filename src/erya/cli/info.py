@@ -98,8 +98,13 @@ def _words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items() if inner is not None)
+        return ", ".join(f"{key} {_within(inner)}" for key, inner in value.items() if inner is not None)
     if isinstance(value, list | tuple):
         words = [_words(inner) for inner in value]
         return ("\n" if any(" " in word for word in words) else ", ").join(words)
     return str(value)
+
+
+def _within(value: Any) -> str:
+    """A value among others on a line."""
+    return f"({_words(value)})" if isinstance(value, Mapping) else _words(value)

@@ -28,6 +28,9 @@ CONFIG = EncoderConfig(
     vocab_size=12, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=9, max_positions=11
 )
 
+MIXED = {"name": "news", "weight": 2.0, "wanted_share": 0.6, "share": 2 / 3, "repeats": 1.5}
+MIXED |= {"documents": 3, "characters": 12, "tokens": 10, "documents_there": 2, "characters_there": 8}
+
 
 @pytest.fixture
 def vocabulary(tmp_path: Path) -> Path:
@@ -91,12 +94,13 @@ def test_documents(tmp_path: Path) -> None:
         Document("不好", "a.txt", None, starts, ends, 2, "heldout"),
     ]
     writer.write(to_batch(documents))
-    write_manifest(tmp_path / "documents", writer.finish(), report={"dropped": {"duplicate": 3}})
+    report = {"records": 5, "dropped": {"duplicate": 3}, "samples": {"duplicate": [{"text": "好" * 9999}]}}
+    write_manifest(tmp_path / "documents", writer.finish(), report=report)
     found = describe(tmp_path / "documents")
     assert found["kind"] == "documents"
     assert found["documents"] == {"train": 1, "heldout": 1}
     assert found["characters"] == {"train": 2, "heldout": 2}
-    assert found["report"] == {"dropped": {"duplicate": 3}}
+    assert found["report"] == {"records": 5, "dropped": {"duplicate": 3}}, "samples do not fit a screen"
 
 
 def test_shards(tmp_path: Path, vocabulary: Path) -> None:
@@ -108,6 +112,8 @@ def test_shards(tmp_path: Path, vocabulary: Path) -> None:
         "characters": 20,
         "uncovered_characters": 0,
         "empty_documents": 0,
+        "mixture": [MIXED],
+        "source": {"news": {"records": 4, "files": [{"path": "a.txt"}]}, "books": {"records": 6}},
         "shards": [
             {"name": "train-00000", "split": "train", "tokens": 7, **shard},
             {"name": "train-00001", "split": "train", "tokens": 8, **shard},
@@ -122,6 +128,8 @@ def test_shards(tmp_path: Path, vocabulary: Path) -> None:
     assert found["kind"] == "shards" and found["vocabulary"]["size"] == 10
     assert found["train"] == {"shards": 2, "tokens": 15, "words": 6, "sentences": 4, "documents": 2}
     assert found["heldout"]["tokens"] == 2 and found["unknown_tokens"] == 3
+    assert found["source"] == {"news": {"records": 4}, "books": {"records": 6}}
+    assert found["mixture"] == ["news: 66.7% of the training text, 1.50 times its documents"]
 
 
 def test_a_run(tmp_path: Path) -> None:
