@@ -147,7 +147,7 @@ def tokenize(
 ) -> None:
     """Turn documents into shards: token ids with word, sentence and document boundaries as bits.
 
-    Mixing: `--weight news=2 --weight "*=1"` gives news twice the characters of every other source,
+    Mixing: `--weight news=2 --weight "*=1"` gives news twice the characters of all other sources together,
     `--temperature 2` brings sources of unlike sizes nearer to each other; documents are left out or repeated
     as that asks, the held-out ones never. The manifest says what came of it.
 
