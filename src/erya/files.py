@@ -73,7 +73,7 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str | None = 
     absent = _absent_parents(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        sweep(path)
         aside.mkdir()
         yield aside
         publish_directory(aside, path, replace=replace, marker=marker)
@@ -108,6 +108,7 @@ def publish_directory(aside: Path, path: Path, *, replace: bool, marker: str | N
         else:
             aside.rename(path)
         _sync_directory(path.parent)
+        sweep(path)
     except OSError as error:
         raise storage_error(error, path) from error
 
@@ -147,7 +148,7 @@ def _remove_empty(directories: list[Path]) -> None:
             directory.rmdir()
 
 
-def _sweep(path: Path) -> None:
+def sweep(path: Path) -> None:
     """Remove what killed processes left beside `path`, and this one's own name.
 
     What was moved away to be replaced goes only when there is something in its place.

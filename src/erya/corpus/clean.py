@@ -28,13 +28,15 @@ from erya.corpus.places import BlockFiles, folder_name
 from erya.corpus.read.blocks import Block, read_blocks
 from erya.corpus.read.files import RawFile, find_files
 from erya.corpus.recipe import CorpusRecipe
-from erya.corpus.refusals import refuse, refuse_nothing
+from erya.corpus.refusals import Refusal, refuse_files, refuse_nothing, refuse_within
 from erya.corpus.shard_plan import one
 from erya.corpus.summaries import BlockSummary, VolumeSummary
 from erya.corpus.volume_stage import Volume, VolumeStage
 from erya.data.documents import MANIFEST, PartInfo, write_manifest
-from erya.files import atomic_write
+from erya.errors import InputError
+from erya.files import atomic_write, storage_error
 from erya.runtime import require
+from erya.text.segmenters import open_segmenter
 
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.parquet"
 # A volume has a sixty-fourth of the corpus, within these bounds: enough of them to share out, not too many.
@@ -78,7 +80,8 @@ def clean_corpus(
     Returns:
         The counts, which are also written to `report.json` and, for people, to `report.html`.
     Raises:
-        InputError: a file cannot be used, no record has the field, or nothing was kept.
+        InputError: a file cannot be used, no record of one has the field, or nothing was kept.
+        ConfigError: the segmenter cannot be what was asked for.
         StorageError: `out` is taken or the disk refuses.
         EryaError: a worker process died.
         MissingExtraError: a package of the extra `corpus` is not installed.
@@ -86,10 +89,15 @@ def clean_corpus(
     started = time.perf_counter()
     for package in _PACKAGES:
         require(package)
+    open_segmenter(recipe.segmenter)  # a wrong option of it, too, shows now
+    refuse_within(out, raw)
     files = find_files(raw, recipe.read)
+    refuse_files(files)
     identity = recipe.model_dump(mode="json")
     with open_job(out, identity=identity, marker=MANIFEST, replace=replace, restart=restart) as job:
-        cleaning = _Cleaning(job, files, recipe, engine, memory_bytes, on_progress or (lambda *_: None))
+        folders = {file.number: job.folder(f"blocks/{folder_name(file)}") for file in files}
+        tell = on_progress or (lambda *_: None)
+        cleaning = _Cleaning(job, files, folders, recipe, engine, memory_bytes, tell)
         blocks = cleaning.blocks(strict=strict)
         duplicates = cleaning.duplicates(blocks)
         volumes = cleaning.volumes(blocks)
@@ -99,41 +107,43 @@ def clean_corpus(
             refuse_nothing(report)
         report.ran_on(engine.name, workers=engine.workers, memory_limit_bytes=memory_bytes)
         report.seconds = time.perf_counter() - started
-        report.cluster_samples = sample_clusters(job.directory / DUPLICATES, cleaning.folders, files)
+        report.cluster_samples = sample_clusters(job.directory / DUPLICATES, folders, files)
         _finish(job, volumes, report)
     return report
 
 
 @dataclass(slots=True)
 class _Cleaning:
-    """One job: where its files are, and its phases."""
+    """One job: where its files are (`folders` of the blocks of each raw file), and its phases."""
 
     job: Job
     files: Sequence[RawFile]
+    folders: Mapping[int, Path]
     recipe: CorpusRecipe
     engine: Engine
     memory_bytes: int
     tell: OnProgress
 
-    @property
-    def folders(self) -> Mapping[int, Path]:
-        """For each raw file the folder of its blocks."""
-        return {file.number: self.job.folder(f"blocks/{folder_name(file)}") for file in self.files}
-
     def blocks(self, *, strict: bool) -> list[BlockSummary]:
         """The first phase: every block that is not done yet."""
-        folders = self.folders
-        self._drop_other(set(folders.values()))
+        self._drop_other(set(self.folders.values()))
         progress = _Progress("reading", sum(file.size for file in self.files), self.tell)
-        for summary in self._block_summaries():
-            progress.block(summary)
-        stage = BlockStage(self.recipe, folders)
-        # Closed by hand: an error's traceback would keep the workers waiting.
-        expand = UnfinishedBlocks(folders)
-        with closing(self.engine.map(stage, self.files, expand=expand)) as summaries:
-            for summary in summaries:
-                refuse(summary, self.recipe, strict=strict, job=self.job)
+        refusal = Refusal(self.recipe, strict=strict)
+        try:
+            for summary in self._block_summaries():
+                refusal.look_at(summary)
                 progress.block(summary)
+            stage = BlockStage(self.recipe, self.folders)
+            # Closed by hand: an error's traceback would keep the workers waiting.
+            expand = UnfinishedBlocks(self.folders)
+            with closing(self.engine.map(stage, self.files, expand=expand)) as summaries:
+                for summary in summaries:
+                    refusal.look_at(summary)
+                    progress.block(summary)
+        except InputError:
+            if not refusal.documents:  # nothing is lost
+                self.job.discard()
+            raise
         return list(self._block_summaries())
 
     def duplicates(self, blocks: Sequence[BlockSummary]) -> DuplicateCounts:
@@ -144,6 +154,7 @@ class _Cleaning:
             sizes = {int(size): count for size, count in found["sizes"].items()}
             return DuplicateCounts(**found | {"sizes": sizes})
         tell = self.tell
+        self.job.clear("scratch")  # of a run that was killed
         scratch = self.job.folder("scratch")
         limits: dict[str, Any] = {
             "memory_bytes": self.memory_bytes,
@@ -202,17 +213,19 @@ class _Cleaning:
                     yield BlockSummary.from_dict(summary)
 
     def _drop_other(self, folders: set[Path]) -> None:
-        """Forget files that are no longer there or have changed, and all that was concluded from them."""
-        known = {path for path in self.job.folder("blocks").iterdir() if path.is_dir()}
+        """Forget files that are no longer there or have changed, and all that was concluded from them.
+
+        What is concluded goes first, and what shows that it is wrong last: this may be killed, too.
+        """
+        gone = [path for path in self.job.folder("blocks").iterdir() if path not in folders]
         begun = (self.job.directory / "duplicates.json").exists()
         fresh = begun and not all((folder / _BLOCK_COUNT).exists() for folder in folders)
-        for folder in known - folders:
-            shutil.rmtree(folder)
-        if known - folders or fresh:
+        if gone or fresh:
+            self.job.clear("volumes")
+            self.job.clear(self.job.result.name)
             (self.job.directory / "duplicates.json").unlink(missing_ok=True)
-            shutil.rmtree(self.job.folder("volumes"))
-            shutil.rmtree(self.job.result)
-            self.job.folder(self.job.result.name)
+        for folder in gone:
+            shutil.rmtree(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,11 +280,13 @@ def _cut(blocks: Sequence[BlockSummary]) -> Iterator[list[BlockSummary]]:
     total = sum(block.characters for block in blocks)
     size = min(max(total // _VOLUMES, _SMALLEST_VOLUME), _LARGEST_VOLUME)
     volume: list[BlockSummary] = []
+    characters = 0
     for block in blocks:
         volume.append(block)
-        if sum(inner.characters for inner in volume) >= size:
+        characters += block.characters
+        if characters >= size:
             yield volume
-            volume = []
+            volume, characters = [], 0
     if volume:
         yield volume
 
@@ -280,7 +295,10 @@ def _finish(job: Job, volumes: Sequence[VolumeSummary], report: CleanReport) -> 
     """Write what is said about the whole, and give it its name."""
     parts = [PartInfo.model_validate(part) for volume in volumes for part in volume.parts]
     write_manifest(job.result, parts, report=report.as_dict())
-    shutil.copyfile(job.directory / DUPLICATES, job.result / DUPLICATES)
+    try:
+        shutil.copyfile(job.directory / DUPLICATES, job.result / DUPLICATES)
+    except OSError as error:
+        raise storage_error(error, job.result / DUPLICATES) from error
     with atomic_write(job.result / REPORT) as stream:
         stream.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=1).encode())
     write_page(job.result / PAGE, report.as_dict())

@@ -2,34 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from erya.corpus.clean_report import CleanReport
-from erya.corpus.job import Job
-from erya.corpus.read.tally import NO_FIELD, NOT_JSON
+from erya.corpus.places import MAX_FILES
+from erya.corpus.read.files import RawFile
+from erya.corpus.read.tally import NO_FIELD, NOT_JSON, ONE_OF_PAIR
 from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.summaries import BlockSummary
 from erya.errors import InputError, nearest_hint
 
 
-def refuse(summary: BlockSummary, recipe: CorpusRecipe, *, strict: bool, job: Job) -> None:
-    """Stop at a file in which no record has the field, and with `strict` at the first problem.
+class Refusal:
+    """Looks at what was read, and stops where a person has to decide.
+
+    Args:
+        recipe: which fields are wanted.
+        strict: whether the first problem is one to stop at.
+
+    Attributes:
+        documents: how many were kept so far.
+    """
+
+    def __init__(self, recipe: CorpusRecipe, *, strict: bool) -> None:
+        self._recipe, self._strict = recipe, strict
+        self.documents = 0
+
+    def look_at(self, summary: BlockSummary) -> None:
+        """Stop at a file in which no record has the fields, and with `strict` at the first problem.
+
+        Raises:
+            InputError: a person has to decide.
+        """
+        self.documents += summary.documents
+        error = _without_field(summary, self._recipe)
+        if error is not None:
+            raise error
+        if self._strict and summary.problems:
+            where, _, reason = summary.problems[0].rpartition(": ")
+            hint = "mend or leave out the file; without --strict such records are counted and left out"
+            raise InputError(f"{reason} (and --strict was asked for)", where=where, hint=hint)
+
+
+def _without_field(summary: BlockSummary, recipe: CorpusRecipe) -> InputError | None:
+    """What is wrong with a file whose first block has not one record with the wanted fields."""
+    readable = summary.records - summary.dropped[NOT_JSON]
+    if summary.block != 0 or readable <= 0:
+        return None
+    where, known = summary.path, summary.fields
+    if summary.dropped[NO_FIELD] == readable:
+        field = recipe.read.field
+        if recipe.read.pair_field is not None and field in known:
+            field = recipe.read.pair_field
+        hint = f"choose another field, or leave the file out; {nearest_hint(field, known)}"
+        return InputError(f"no record has text in the field {field!r}", where=where, hint=hint)
+    pair = recipe.read.pair_field
+    if pair is not None and summary.dropped[ONE_OF_PAIR] == readable:
+        missing = pair if pair not in known else recipe.read.field
+        hint = f"choose another --field or --pair-field; {nearest_hint(missing, known)}"
+        return InputError(f"no record has both {recipe.read.field!r} and {pair!r}", where=where, hint=hint)
+    return None
+
+
+def refuse_within(out: Path, raw: Sequence[str | Path]) -> None:
+    """Refuse to write where it is read: the next run would take this one's files for raw text.
 
     Raises:
-        InputError: there is nothing to go on with.
+        InputError: a directory of raw files holds `out`.
     """
-    readable = summary.records - summary.dropped[NOT_JSON]
-    if summary.block == 0 and readable > 0 and summary.dropped[NO_FIELD] == readable:
-        job.discard()
-        raise InputError(
-            f"no record has text in the field {recipe.read.field!r}",
-            where=summary.path,
-            hint="choose another --field; " + nearest_hint(recipe.read.field, summary.fields),
-        )
-    if strict and summary.problems:
-        job.discard()
-        where, _, reason = summary.problems[0].rpartition(": ")
-        raise InputError(f"{reason} (and --strict was asked for)", where=where)
+    for given in raw:
+        if Path(given).is_dir() and out.resolve().is_relative_to(Path(given).resolve()):
+            raise InputError(
+                f"the result would lie in the directory of raw text {given}",
+                where=f"--out {out}",
+                hint="choose a place outside of it",
+            )
+
+
+def refuse_files(files: Sequence[RawFile]) -> None:
+    """Refuse more files than can be numbered.
+
+    Raises:
+        InputError: there are too many.
+    """
+    if len(files) > MAX_FILES:
+        hint = "join small files to larger ones, or clean them in several runs"
+        raise InputError(f"{len(files):,} raw files; {MAX_FILES:,} are the most", hint=hint)
 
 
 def refuse_nothing(report: CleanReport) -> NoReturn:
