@@ -24,6 +24,7 @@ from erya.corpus.read.blocks import Block
 from erya.corpus.read.records import ReadTally, read_records
 from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.summaries import BlockSummary, length_counts, peak_memory, timed
+from erya.files import storage_error
 from erya.text.clean import clean_text
 
 TOO_LONG = "a record too large to hold"
@@ -144,11 +145,19 @@ class BlockStage:
 
 
 def write_parquet(batch: pa.RecordBatch, path: Path, *, compression: str) -> None:
-    """Write one batch as a file that appears when it is whole."""
+    """Write one batch as a file that appears when it is whole.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
     aside = path.with_name(f".{path.name}.partial")
     table = pa.Table.from_batches([batch])
-    pq.write_table(table, aside, compression=compression, use_dictionary=False)
-    aside.replace(path)
+    try:
+        pq.write_table(table, aside, compression=compression, use_dictionary=False)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise storage_error(error, path) from error
 
 
 def _take_over(tally: ReadTally, block: Block, summary: BlockSummary) -> None:

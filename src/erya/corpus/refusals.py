@@ -42,7 +42,9 @@ class Refusal:
             raise error
         if self._strict and summary.problems:
             where, _, reason = summary.problems[0].rpartition(": ")
-            hint = "mend or leave out the file; without --strict such records are counted and left out"
+            hint = (
+                "mend or leave out the file; without --strict such things are mended or left out, and counted"
+            )
             raise InputError(f"{reason} (and --strict was asked for)", where=where, hint=hint)
 
 

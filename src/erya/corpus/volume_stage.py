@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 
 from erya.corpus.deduplicate.lines import without_lines
 from erya.corpus.draws import is_drawn
-from erya.corpus.job import write_summary
+from erya.corpus.job import damaged, write_summary
 from erya.corpus.places import BlockFiles
 from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.summaries import VolumeSummary, histogram, peak_memory, timed
 from erya.data.documents import SCHEMA, DocumentsWriter, pack_bits
+from erya.files import storage_error
 from erya.text.script import convert_text
 from erya.text.script_of import hanzi_scripts, script_of_counts
 from erya.text.segmenters import WordSegmenter, open_segmenter
@@ -70,15 +72,22 @@ class VolumeStage:
         self._result, self._summaries = result, summaries
 
     def __call__(self, volume: Volume) -> VolumeSummary:
-        """Write the documents of `volume`."""
+        """Write the documents of `volume`.
+
+        Raises:
+            StorageError: the disk refuses, or a file of the job is damaged.
+        """
         summary = VolumeSummary(volume.number)
         writer = DocumentsWriter(self._result, number=volume.number)
         try:
             for block in volume.blocks:
                 self._block(block, writer, summary)
             summary.parts = [part.model_dump(mode="json") for part in writer.finish()]
+        except OSError as error:
+            raise storage_error(error, self._result) from error
         finally:
-            writer.close()
+            with suppress(OSError):  # a disk that refused refuses the end of the file, too
+                writer.close()
         summary.peak_bytes = peak_memory()
         write_summary(self.summary_path(self._summaries, volume.number), summary.as_dict())
         return summary
@@ -89,7 +98,7 @@ class VolumeStage:
         return summaries / f"{number:07d}.json"
 
     def _block(self, block: BlockFiles, writer: DocumentsWriter, summary: VolumeSummary) -> None:
-        table = pq.read_table(block.texts)
+        table = _read(block.texts)
         if not table.num_rows:
             return
         summary.characters_read += pc.sum(pc.utf8_length(table["text"])).as_py()
@@ -195,7 +204,14 @@ class VolumeStage:
 
 def _rows_between(path: Path, first: int, last: int) -> pa.Table:
     """The rows of a file sorted by `doc` that belong to the documents `first` to `last`."""
-    return pq.read_table(path, filters=[("doc", ">=", first), ("doc", "<=", last)])
+    return _read(path, filters=[("doc", ">=", first), ("doc", "<=", last)])
+
+
+def _read(path: Path, *, filters: list[tuple[str, str, int]] | None = None) -> pa.Table:
+    try:
+        return pq.read_table(path, filters=filters)
+    except (pa.ArrowException, FileNotFoundError):
+        raise damaged(path) from None
 
 
 def _halves(text: str, pair_start: int) -> tuple[str, str]:
