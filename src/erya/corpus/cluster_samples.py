@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def _choose(duplicates: Path) -> list[tuple[int, int]]:
         UNION (SELECT cluster, size, earliest FROM clusters WHERE near > 0 ORDER BY earliest LIMIT {half})
         ORDER BY size DESC, earliest"""
     with duckdb.connect() as connection:
-        found = connection.execute(query, [str(duplicates)]).fetchall()
+        found = connection.execute(query, [glob.escape(str(duplicates))]).fetchall()
     return [(cluster, size) for cluster, size, _ in found]
 
 

@@ -58,10 +58,17 @@ def open_database(*, memory_bytes: int, threads: int, scratch: Path) -> Iterator
             f"{memory_bytes >> 20} MiB of memory do not suffice to find the duplicates",
             hint="allow more memory, or fewer threads",
         ) from error
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+    except (
+        duckdb.IOException,
+        duckdb.InvalidInputException,
+        duckdb.TransactionException,  # the end of one could not be written
+        duckdb.FatalException,
+    ) as error:
         if "No space left" in str(error):
             raise _disk_full(scratch) from error
-        raise StorageError(f"cannot join on the disk: {error}", where=str(scratch)) from error
+        # What went wrong in Python comes with its traceback.
+        said = str(error).partition(". Detail: Python")[0]
+        raise StorageError(f"cannot join on the disk: {said}", where=str(scratch)) from error
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
