@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +12,7 @@ import typer
 from erya.cli.console import messages, print_json, print_table
 from erya.cli.corpus_options import (
     Address,
+    BlockedWords,
     ConvertNames,
     EngineOption,
     FieldName,
@@ -83,6 +86,7 @@ def clean(
     segmenter: SegmenterOption = None,
     segmenter_model: SegmenterModel = None,
     user_words: UserWords = None,
+    blocked_words: BlockedWords = None,
     recipe: RecipeFile = None,
     overrides: Overrides = None,
     workers: Workers = None,
@@ -121,9 +125,10 @@ def clean(
         "segmenter.model": str(segmenter_model) if segmenter_model else None,
     }
     flags = [f"{key}={yaml_value(value)}" for key, value in given.items() if value is not None]
-    options = load_recipe(recipe, [*flags, *(overrides or ())], user_words=user_words)
+    options = load_recipe(recipe, [*flags, *(overrides or ())], user_words, blocked_words)
     running = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
-    report = _clean(raw, out, options, running, memory, strict=strict, restart=restart, replace=replace)
+    with _kept_work(out):
+        report = _clean(raw, out, options, running, memory, strict=strict, restart=restart, replace=replace)
     _show(report, out, as_json=as_json)
 
 
@@ -160,7 +165,10 @@ def tokenize(
     chosen = mixture(mix_by, weight, temperature, mix_size)
     worth = sum(path.stat().st_size for directory in documents for path in directory.glob("*.parquet"))
     running = _engine(workers, memory, engine, address, work_bytes=4 * worth)
-    _tokenize(documents, tokenizer, out, chosen, running, restart=restart, replace=replace, as_json=as_json)
+    with _kept_work(out):
+        _tokenize(
+            documents, tokenizer, out, chosen, running, restart=restart, replace=replace, as_json=as_json
+        )
 
 
 def build(
@@ -185,28 +193,34 @@ def build(
 
     Example: erya corpus build news.jsonl.xz --tokenizer bert-base-chinese/ --out corpus
     """
-    from erya.corpus.job import read_summary, write_summary
-    from erya.data import documents, shards
-    from erya.files import require_free
+    from erya.corpus.build import open_build
     from erya.tokenizer.wordpiece import Tokenizer
 
-    # A wrong tokenizer or a taken place shows before the cleaning, not after.
-    Tokenizer.open(tokenizer)
-    options = load_recipe(recipe, overrides or (), user_words=None)
-    begun, identity = out / "build.unfinished.json", {"raw": raw, "recipe": options.model_dump(mode="json")}
-    half_done = not restart and (out / "documents").exists() and read_summary(begun) == identity
-    require_free(out / "shards", replace=replace, marker=shards.MANIFEST)
+    Tokenizer.open(tokenizer)  # a wrong one shows before the cleaning, not after
+    options = load_recipe(recipe, overrides or ())
     running = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
     flags = {"restart": restart, "replace": replace}
-    if half_done:
-        messages.print("the documents of a stopped run are whole: going on with the shards")
-    else:
-        require_free(out / "documents", replace=replace, marker=documents.MANIFEST)
-        write_summary(begun, identity)
-        report = _clean(raw, out / "documents", options, running, memory, strict=strict, **flags)
-        _show(report, out / "documents", as_json=as_json)
-    _tokenize([out / "documents"], tokenizer, out / "shards", None, running, as_json=as_json, **flags)
-    begun.unlink()
+    with _kept_work(out), open_build(raw, out, options, **flags) as halves:
+        if halves.has_documents:
+            messages.print("the documents of a stopped run are whole: going on with the shards")
+        else:
+            report = _clean(raw, halves.documents, options, running, memory, strict=strict, **flags)
+            _show(report, halves.documents, as_json=as_json)
+        _tokenize([halves.documents], tokenizer, halves.shards, None, running, as_json=as_json, **flags)
+
+
+@contextmanager
+def _kept_work(out: Path) -> Iterator[None]:
+    """Say where the work of a job is that somebody stops with Ctrl-C."""
+    from erya.corpus.job import work_directory
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if work_directory(out).exists():
+            said = f"stopped; the work so far is kept in {work_directory(out)}: the same command goes on"
+            messages.print(said, markup=False)
+        raise
 
 
 def _engine(
@@ -217,8 +231,9 @@ def _engine(
 
     if address is not None and engine != "ray":
         raise ConfigError("--address is for --engine ray only", where="the command line")
+    memory_bytes = parse_bytes(memory)
     if engine == "local":
-        workers = plan_workers(workers, memory_bytes=parse_bytes(memory), work_bytes=work_bytes)
+        workers = plan_workers(workers, memory_bytes=memory_bytes, work_bytes=work_bytes)
     return open_engine(engine, workers=workers or available_cores(), address=address)
 
 
@@ -296,6 +311,8 @@ def _shard_rows(manifest: Manifest) -> list[dict[str, str]]:
 def _show(report: CleanReport, out: Path, *, as_json: bool) -> None:
     for problem in report.problems:
         messages.print(problem, markup=False, style="yellow")
+    if report.problems:
+        messages.print("(the first few of each kind; all are counted)")
     if as_json:
         print_json(report.as_dict())
     else:

@@ -71,6 +71,10 @@ SegmenterModel = Annotated[
 UserWords = Annotated[
     Path | None, typer.Option("--user-words", help="Your dictionary for word boundaries, a word a line.")
 ]
+BlockedWords = Annotated[
+    Path | None,
+    typer.Option("--blocked-words", help="Leave out documents with one of these words, a word a line."),
+]
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="All options as YAML; recipes/corpus/web.yaml shows them.")
 ]
@@ -127,23 +131,37 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2] or ""])
 
 
-def load_recipe(path: Path | None, overrides: Sequence[str], *, user_words: Path | None) -> CorpusRecipe:
+def load_recipe(
+    path: Path | None,
+    overrides: Sequence[str],
+    user_words: Path | None = None,
+    blocked_words: Path | None = None,
+) -> CorpusRecipe:
     """The recipe of a file with what the command line says on top.
 
+    Args:
+        path: the recipe's file; None: all as usual.
+        overrides: `key.sub=value`.
+        user_words, blocked_words: files of words, a word a line.
     Raises:
         ConfigError: a key or value is not allowed.
-        InputError: the user's dictionary cannot be read.
+        InputError: a file of words cannot be read.
     """
     from erya.config import load_config
     from erya.corpus.recipe import CorpusRecipe
 
     recipe = load_config(CorpusRecipe, path, overrides)
-    if user_words is None:
-        return recipe
-    from erya.text.words import read_user_words
+    if user_words is not None:
+        from erya.text.words import read_user_words
 
-    segmenter = recipe.segmenter.model_copy(update={"user_words": tuple(read_user_words(user_words))})
-    return recipe.model_copy(update={"segmenter": segmenter})
+        segmenter = recipe.segmenter.model_copy(update={"user_words": tuple(read_user_words(user_words))})
+        recipe = recipe.model_copy(update={"segmenter": segmenter})
+    if blocked_words is not None:
+        from erya.corpus.filters.blocked import read_blocked_words
+
+        filters = recipe.filters.model_copy(update={"blocked_words": read_blocked_words(blocked_words)})
+        recipe = recipe.model_copy(update={"filters": filters})
+    return recipe
 
 
 def conversions(names: Sequence[str] | None) -> list[dict[str, Any]] | None:

@@ -21,7 +21,7 @@ from erya.corpus.summaries import (
 )
 from erya.corpus.volume_stage import EXACT, NEAR, ONLY_LINES
 
-_PROBLEMS = 20
+_PROBLEMS_OF_A_KIND, _PROBLEMS = 5, 40
 
 
 @dataclass(slots=True)
@@ -38,7 +38,8 @@ class CleanReport:
         edits: what was cut out, masked or converted in documents that stay, to how often.
         noted: what was mended while reading, to how often.
         samples: reason to a few records left out for it, as {where, text}.
-        problems: the first lines that could not be read, as `file, line N: reason`.
+        problems: the first few lines of each kind that could not be read or were mended, as
+            `file, line N: reason`.
         stages: of each stage name, documents and characters left after it, and for those that workers do
             the seconds they took together and raw megabytes a second of one worker.
         lengths: documents kept and dropped by length.
@@ -115,11 +116,18 @@ class CleanReport:
         self.dropped += block.dropped
         self.edits += block.edits
         self.noted += block.noted
-        self.problems += block.problems[: _PROBLEMS - len(self.problems)]
+        self._add_problems(block.problems)
         self.peak_memory_bytes = max(self.peak_memory_bytes, block.peak_bytes)
         for reason, samples in block.samples.items():
             known = self.samples.setdefault(reason, [])
             known += samples[: SAMPLES_OF_A_KIND - len(known)]
+
+    def _add_problems(self, problems: Sequence[str]) -> None:
+        """Remember the first few of each kind: the most frequent kind is not to hide the others."""
+        for problem in problems:
+            like_it = sum(_kind(other) == _kind(problem) for other in self.problems)
+            if like_it < _PROBLEMS_OF_A_KIND and len(self.problems) < _PROBLEMS:
+                self.problems.append(problem)
 
     def _add_volume(self, volume: VolumeSummary) -> None:
         self.kept += volume.documents
@@ -174,6 +182,11 @@ class CleanReport:
             ("memory", f"{self.peak_memory_bytes / 2**20:,.0f} MiB"),
         ]
         return [{"what": what, "count": count} for what, count in counts]
+
+
+def _kind(problem: str) -> str:
+    """Of `file, line N: what (where in it)` the what."""
+    return problem.rpartition(": ")[2].partition(" (")[0]
 
 
 def _summed(counts: Sequence[Sequence[int]]) -> list[int]:

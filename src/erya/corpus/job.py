@@ -86,12 +86,8 @@ def open_job(
         StorageError: `out` is taken, another process works on it, or what an earlier run left is damaged or
             was made with other options (they are named).
     """
-    if out.name and forget_published(out) and out.exists() and not replace:
-        raise StorageError(
-            "the directory is whole: the run before was killed when nothing was left to do but tidying up",
-            where=str(out),
-            hint="use it as it is, or make it again with --replace",
-        )
+    if out.name:
+        refuse_published(out, replace=replace)
     require_free(out, replace=replace, marker=marker)
     directory = work_directory(out)
     with exclusive(directory):
@@ -105,15 +101,35 @@ def open_job(
         yield job
 
 
+def refuse_published(out: Path, *, replace: bool) -> None:
+    """Tidy up after a job that was killed when it was as good as done, and say that it is.
+
+    Raises:
+        StorageError: it was so, and nobody wants `out` replaced; or another process works on it.
+    """
+    if forget_published(out) and out.exists() and not replace:
+        raise StorageError(
+            "the directory is whole: the run before was killed when nothing was left to do but tidying up",
+            where=str(out),
+            hint="use it as it is, or make it again with --replace",
+        )
+
+
+def is_published(out: Path) -> bool:
+    """Whether a job left its work behind after its result had its name."""
+    directory = work_directory(out)
+    return (directory / IDENTITY).exists() and not (directory / _RESULT).exists()
+
+
 def forget_published(out: Path) -> bool:
     """Remove what is left of a job that was killed after its result had its name; whether there was one.
 
     Raises:
         StorageError: another process works on it.
     """
-    directory = work_directory(out)
-    if not (directory / IDENTITY).exists() or (directory / _RESULT).exists():
+    if not is_published(out):
         return False
+    directory = work_directory(out)
     with exclusive(directory):
         shutil.rmtree(directory, ignore_errors=True)
     sweep(out)

@@ -25,12 +25,14 @@ def plan_workers(wanted: int | None, *, memory_bytes: int, work_bytes: int) -> i
     room = (memory_bytes - DRIVER_BYTES) // WORKER_BYTES
     if memory_bytes < DRIVER_BYTES + WORKER_BYTES:
         least = (DRIVER_BYTES + WORKER_BYTES) >> 20
-        raise ConfigError(f"too little memory to work in: {memory_bytes >> 20} MiB", hint=f"give {least} MiB")
+        said = f"too little memory to work in: {memory_bytes >> 20} MiB"
+        raise ConfigError(said, where="--memory", hint=f"give {least}MiB or more")
     if wanted is None:
         return int(max(1, min(available_cores(), room, work_bytes // _BYTES_WORTH_A_WORKER)))
     if wanted > room:
         raise ConfigError(
             f"{wanted} workers do not fit into {memory_bytes >> 20} MiB",
+            where="--workers",
             hint=f"--workers {room}, or --memory {(DRIVER_BYTES + wanted * WORKER_BYTES) >> 20}MiB",
         )
     return wanted
