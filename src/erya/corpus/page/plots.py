@@ -19,6 +19,8 @@ def funnel_picture(stages: Sequence[Mapping[str, Any]]) -> str | None:
     Returns:
         The picture, or None when nothing was counted.
     """
+    # Steps that leave everything in place have a speed only.
+    stages = [stage for stage in stages if stage.get("documents") or stage.get("characters")]
     panels = [what for what in ("documents", "characters") if any(stage.get(what) for stage in stages)]
     if not panels:
         return None
