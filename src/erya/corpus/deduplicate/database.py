@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from erya.errors import ConfigError, StorageError
+from erya.errors import ConfigError, EryaError, StorageError
 from erya.files import atomic_write
 from erya.runtime import require
 
@@ -51,26 +51,44 @@ def open_database(*, memory_bytes: int, threads: int, scratch: Path) -> Iterator
     try:
         with duckdb.connect(str(directory / "join.duckdb"), config=settings) as connection:
             yield connection
-    except duckdb.OutOfMemoryException as error:
-        if "max_temp_directory_size" in str(error):
-            raise _disk_full(scratch) from error
-        raise ConfigError(
-            f"{memory_bytes >> 20} MiB of memory do not suffice to find the duplicates",
-            hint="allow more memory, or fewer threads",
-        ) from error
-    except (
-        duckdb.IOException,
-        duckdb.InvalidInputException,
-        duckdb.TransactionException,  # the end of one could not be written
-        duckdb.FatalException,
-    ) as error:
-        if "No space left" in str(error):
-            raise _disk_full(scratch) from error
-        # What went wrong in Python comes with its traceback.
-        said = str(error).partition(". Detail: Python")[0]
-        raise StorageError(f"cannot join on the disk: {said}", where=str(scratch)) from error
+    except (duckdb.Error, RuntimeError) as error:
+        # Ctrl-C, while the database works or reads from us, comes in its own words.
+        if "Query interrupted" in str(error) or "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from error
+        refusal = _refusal(error, duckdb, memory_bytes=memory_bytes, scratch=scratch)
+        if refusal is None:
+            raise
+        raise refusal from error
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _refusal(error: Exception, duckdb: Any, *, memory_bytes: int, scratch: Path) -> EryaError | None:
+    """What an error of the database means to its user; None: it is our mistake."""
+    said = str(error)
+    if "No space left" in said or "max_temp_directory_size" in said:
+        return StorageError(
+            "the disk is full; nothing half-written was left",
+            where=str(scratch),
+            hint="free space, then run again",
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ConfigError(
+            f"{memory_bytes >> 20} MiB of memory do not suffice to find the duplicates",
+            hint="allow more memory, or fewer threads",
+        )
+    # A transaction fails when its end cannot be written.
+    disk = (
+        duckdb.IOException,
+        duckdb.InvalidInputException,
+        duckdb.TransactionException,
+        duckdb.FatalException,
+    )
+    if isinstance(error, disk):
+        # What went wrong in Python comes with its traceback.
+        said = said.partition(". Detail: Python")[0]
+        return StorageError(f"cannot join on the disk: {said}", where=str(scratch))
+    return None
 
 
 def parquet(files: Sequence[Path], schema: pa.Schema) -> str:
@@ -102,11 +120,3 @@ def write_sorted(connection: Any, query: str, out: Path, schema: pa.Schema) -> N
 
 
 _SQL_TYPES = {pa.int64(): "BIGINT", pa.int32(): "INTEGER", pa.uint64(): "UBIGINT"}
-
-
-def _disk_full(scratch: Path) -> StorageError:
-    return StorageError(
-        "the disk is full; nothing half-written was left",
-        where=str(scratch),
-        hint="free space, then run again",
-    )
