@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any, Literal, TypeVar
 
@@ -73,7 +74,8 @@ def map_in_order(
     pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            pending.append(executor.submit(_work, item))
+            with _deaf_children():
+                pending.append(executor.submit(_work, item))
             if len(pending) > workers * _AHEAD:
                 yield pending.popleft().result()
         while pending:
@@ -89,6 +91,19 @@ def map_in_order(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started meanwhile never hear Ctrl-C; this one hears it afterwards.
+
+    The key reaches the whole group; the parent ends the workers, they need not complain themselves.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # The function of this worker process.
 _function: Callable[[Any], Any] | None = None
 
@@ -96,8 +111,6 @@ _function: Callable[[Any], Any] | None = None
 def _start_worker(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
-    # Ctrl-C reaches the whole group: the parent ends the workers, they need not complain themselves.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
