@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,7 +49,6 @@ from erya.cli.corpus_options import (
 )
 from erya.cli.reading_progress import phases, reading
 from erya.errors import ConfigError
-from erya.runtime import available_cores
 
 if TYPE_CHECKING:
     from erya.corpus.clean_report import CleanReport
@@ -126,8 +125,8 @@ def clean(
     }
     flags = [f"{key}={yaml_value(value)}" for key, value in given.items() if value is not None]
     options = load_recipe(recipe, [*flags, *(overrides or ())], user_words, blocked_words)
-    running = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
-    with _kept_work(out):
+    opened = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
+    with _kept_work(out), closing(opened) as running:
         report = _clean(raw, out, options, running, memory, strict=strict, restart=restart, replace=replace)
     _show(report, out, as_json=as_json)
 
@@ -164,8 +163,8 @@ def tokenize(
     """
     chosen = mixture(mix_by, weight, temperature, mix_size)
     worth = sum(path.stat().st_size for directory in documents for path in directory.glob("*.parquet"))
-    running = _engine(workers, memory, engine, address, work_bytes=4 * worth)
-    with _kept_work(out):
+    opened = _engine(workers, memory, engine, address, work_bytes=4 * worth)
+    with _kept_work(out), closing(opened) as running:
         _tokenize(
             documents, tokenizer, out, chosen, running, restart=restart, replace=replace, as_json=as_json
         )
@@ -198,9 +197,13 @@ def build(
 
     Tokenizer.open(tokenizer)  # a wrong one shows before the cleaning, not after
     options = load_recipe(recipe, overrides or ())
-    running = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
+    opened = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
     flags = {"restart": restart, "replace": replace}
-    with _kept_work(out), open_build(raw, out, options, **flags) as halves:
+    with (
+        _kept_work(out),
+        closing(opened) as running,
+        open_build(raw, out, options, **flags) as halves,
+    ):
         if halves.has_documents:
             messages.print("the documents of a stopped run are whole: going on with the shards")
         else:
@@ -226,15 +229,20 @@ def _kept_work(out: Path) -> Iterator[None]:
 def _engine(
     workers: int | None, memory: str, engine: Literal["local", "ray"], address: str | None, *, work_bytes: int
 ) -> Engine:
-    from erya.corpus.engines.engine import open_engine
+    from erya.corpus.engines.engine import CLUSTER_BYTES, open_engine
     from erya.corpus.limits import plan_workers
 
     if address is not None and engine != "ray":
         raise ConfigError("--address is for --engine ray only", where="the command line")
     memory_bytes = parse_bytes(memory)
-    if engine == "local":
-        workers = plan_workers(workers, memory_bytes=memory_bytes, work_bytes=work_bytes)
-    return open_engine(engine, workers=workers or available_cores(), address=address)
+    if address is None:  # the work is done on this machine
+        workers = plan_workers(
+            workers,
+            memory_bytes=memory_bytes,
+            work_bytes=work_bytes,
+            engine_bytes=CLUSTER_BYTES if engine == "ray" else 0,
+        )
+    return open_engine(engine, workers=workers, address=address, memory_bytes=memory_bytes)
 
 
 def _clean(

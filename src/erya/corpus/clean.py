@@ -35,7 +35,7 @@ from erya.corpus.volume_stage import Volume, VolumeStage
 from erya.data.documents import MANIFEST, PartInfo, write_manifest
 from erya.errors import InputError
 from erya.files import atomic_write, storage_error
-from erya.runtime import require
+from erya.runtime import available_cores, require
 from erya.text.segmenters import open_segmenter
 
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.parquet"
@@ -95,6 +95,7 @@ def clean_corpus(
     refuse_files(files)
     identity = recipe.model_dump(mode="json")
     with open_job(out, identity=identity, marker=MANIFEST, replace=replace, restart=restart) as job:
+        engine.require_shared(job.directory)
         folders = {file.number: job.folder(f"blocks/{folder_name(file)}") for file in files}
         tell = on_progress or (lambda *_: None)
         cleaning = _Cleaning(job, files, folders, recipe, engine, memory_bytes, tell)
@@ -128,23 +129,27 @@ class _Cleaning:
         """The first phase: every block that is not done yet."""
         self._drop_other(set(self.folders.values()))
         progress = _Progress("reading", sum(file.size for file in self.files), self.tell)
-        refusal = Refusal(self.recipe, strict=strict)
+        refusal, blocks = Refusal(self.recipe, strict=strict), []
         try:
             for summary in self._block_summaries():
                 refusal.look_at(summary)
                 progress.block(summary)
+                blocks.append(summary)
             stage = BlockStage(self.recipe, self.folders)
             # Closed by hand: an error's traceback would keep the workers waiting.
-            expand = UnfinishedBlocks(self.folders)
+            done = frozenset((summary.file, summary.block) for summary in blocks)
+            expand = UnfinishedBlocks(self.folders, done)
             with closing(self.engine.map(stage, self.files, expand=expand)) as summaries:
                 for summary in summaries:
                     refusal.look_at(summary)
                     progress.block(summary)
+                    blocks.append(summary)
         except InputError:
             if not refusal.documents:  # nothing is lost
                 self.job.discard()
             raise
-        return list(self._block_summaries())
+        # Not read again: a folder that others have written into may be seen as it was a minute ago.
+        return sorted(blocks, key=lambda summary: (summary.file, summary.block))
 
     def duplicates(self, blocks: Sequence[BlockSummary]) -> DuplicateCounts:
         """The second phase: what is the same as what."""
@@ -158,7 +163,7 @@ class _Cleaning:
         scratch = self.job.folder("scratch")
         limits: dict[str, Any] = {
             "memory_bytes": self.memory_bytes,
-            "threads": self.engine.workers,
+            "threads": min(self.engine.workers, available_cores()),
             "scratch": scratch,
         }
         files = [self._files(summary) for summary in blocks]
@@ -232,22 +237,27 @@ class _Cleaning:
 class UnfinishedBlocks:
     """Reads the blocks of a file that are not done yet; a file that is done is not opened.
 
+    Asked again, because the process that read has died, it gives the same blocks: what is done was found out
+    before the work began.
+
     Args:
         folders: for each file the folder of its blocks.
+        done: the numbers of files and blocks that are done.
     """
 
     folders: Mapping[int, Path]
+    done: frozenset[tuple[int, int]]
 
     def __call__(self, file: RawFile) -> Iterator[Block]:
         """The blocks of `file` still to be worked on."""
         folder = self.folders[file.number]
         known = read_summary(folder / _BLOCK_COUNT)
-        if known is not None and all(_is_done(folder, number) for number in range(known["blocks"])):
+        if known is not None and all((file.number, number) in self.done for number in range(known["blocks"])):
             return
         count = 0
         for block in read_blocks(file):
             count += 1
-            if not _is_done(folder, block.number):
+            if (file.number, block.number) not in self.done:
                 yield block
         write_summary(folder / _BLOCK_COUNT, {"blocks": count})
 
@@ -269,10 +279,6 @@ class _Progress:
         self._done += sum(summary.characters_read for summary in summaries)
         # Of Chinese text a character is three bytes: near enough for a rate to look at.
         self._tell(self._phase, self._done, self._total, 3 * self._done)
-
-
-def _is_done(folder: Path, number: int) -> bool:
-    return BlockFiles(folder, number).summary.exists()
 
 
 def _cut(blocks: Sequence[BlockSummary]) -> Iterator[list[BlockSummary]]:

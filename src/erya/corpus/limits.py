@@ -12,19 +12,21 @@ DRIVER_BYTES = 350 << 20
 _BYTES_WORTH_A_WORKER = 8_000_000
 
 
-def plan_workers(wanted: int | None, *, memory_bytes: int, work_bytes: int) -> int:
+def plan_workers(wanted: int | None, *, memory_bytes: int, work_bytes: int, engine_bytes: int = 0) -> int:
     """How many processes to work with.
 
     Args:
         wanted: what the user asked for; None: as many as the machine has cores and the work is worth.
         memory_bytes: what all processes together may use.
         work_bytes: size of the raw text, compressed or not.
+        engine_bytes: what the engine takes beside the workers and this process.
     Raises:
         ConfigError: not even one fits, or not as many as were asked for.
     """
-    room = (memory_bytes - DRIVER_BYTES) // WORKER_BYTES
-    if memory_bytes < DRIVER_BYTES + WORKER_BYTES:
-        least = (DRIVER_BYTES + WORKER_BYTES) >> 20
+    fixed_bytes = DRIVER_BYTES + engine_bytes
+    room = (memory_bytes - fixed_bytes) // WORKER_BYTES
+    if room < 1:
+        least = (fixed_bytes + WORKER_BYTES) >> 20
         said = f"too little memory to work in: {memory_bytes >> 20} MiB"
         raise ConfigError(said, where="--memory", hint=f"give {least}MiB or more")
     if wanted is None:
@@ -33,6 +35,6 @@ def plan_workers(wanted: int | None, *, memory_bytes: int, work_bytes: int) -> i
         raise ConfigError(
             f"{wanted} workers do not fit into {memory_bytes >> 20} MiB",
             where="--workers",
-            hint=f"--workers {room}, or --memory {(DRIVER_BYTES + wanted * WORKER_BYTES) >> 20}MiB",
+            hint=f"--workers {room}, or --memory {(fixed_bytes + wanted * WORKER_BYTES) >> 20}MiB",
         )
     return wanted

@@ -81,6 +81,7 @@ def tokenize_corpus(
         require(package)
     identity = _identity(opened, sources, mixture, shard_characters)
     with open_job(out, identity=identity, marker=MANIFEST, replace=replace, restart=restart) as job:
+        engine.require_shared(job.directory)
         for left in job.result.glob(".*.partial"):
             shutil.rmtree(left, ignore_errors=True)
         groups = [(source.name, group) for source in sources for group in source.row_groups]

@@ -32,6 +32,12 @@ class StoppedEngine:
     def __init__(self, units: int) -> None:
         self.units = units
 
+    def require_shared(self, directory: Path) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
     def map(
         self,
         function: Callable[[Any], Any],

@@ -12,9 +12,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from erya.corpus.engines.threads import work_alone, working_alone
 from erya.errors import EryaError
+from erya.runtime import available_cores
 
 Source = TypeVar("Source")
 Item = TypeVar("Item")
@@ -27,12 +30,16 @@ _AHEAD = 2
 
 
 class LocalEngine:
-    """Worker processes of this machine; with one worker, this process itself."""
+    """Worker processes of this machine; with one worker, this process itself.
+
+    Args:
+        workers: how many; None: as many as this process may use processors.
+    """
 
     name: EngineName = "local"
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or available_cores()
 
     def map(
         self,
@@ -44,6 +51,12 @@ class LocalEngine:
         """See `Engine.map`; here results come in the order of the items."""
         items = (item for source in sources for item in expand(source))
         return map_in_order(function, items, workers=self.workers)
+
+    def require_shared(self, directory: Path) -> None:
+        """See `Engine.require_shared`: all workers are on this machine."""
+
+    def close(self) -> None:
+        """See `Engine.close`: worker processes end with the `map` they were started for."""
 
 
 def map_in_order(
@@ -63,7 +76,8 @@ def map_in_order(
         Exception: whatever `function` raises, for the first item in order that raises.
     """
     if workers == 1:
-        yield from map(function, items)
+        with working_alone():
+            yield from map(function, items)
         return
     executor = ProcessPoolExecutor(
         workers,
@@ -111,6 +125,7 @@ _function: Callable[[Any], Any] | None = None
 def _start_worker(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
+    work_alone()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
