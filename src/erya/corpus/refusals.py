@@ -97,5 +97,10 @@ def refuse_files(files: Sequence[RawFile]) -> None:
 def refuse_nothing(report: CleanReport) -> NoReturn:
     """Say why nothing is left."""
     reasons = ", ".join(f"{reason}: {count:,}" for reason, count in report.dropped.most_common())
-    where = report.problems[0] if report.problems else None
-    raise InputError(f"no document was kept of {report.records:,} records ({reasons})", where=where)
+    where, hint = next(iter(report.problems), None), None
+    samples = [sample for found in report.samples.values() for sample in found]
+    if where is None and samples:
+        where = f"{samples[0]['where']}: {samples[0]['text'][:40]!r}"
+        hint = "relax what left them out: see the filters in erya corpus clean --help and in a recipe"
+    what = f"no document was kept of {report.records:,} records ({reasons})"
+    raise InputError(what, where=where, hint=hint)
