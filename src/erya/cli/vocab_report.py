@@ -43,7 +43,7 @@ def print_summary(title: str, report: dict[str, Any]) -> None:
 
 
 def print_coverage(rows: list[dict[str, Any]]) -> None:
-    """The table of kinds of characters and scripts of documents."""
+    """The table of kinds of characters and scripts of documents; nothing where nothing was measured."""
     shown = [
         {
             "held-out": row["kind"],
@@ -55,7 +55,8 @@ def print_coverage(rows: list[dict[str, Any]]) -> None:
         }
         for row in rows
     ]
-    print_table("how well it fits text it was not trained on", shown, as_json=False)
+    if shown:
+        print_table("how well it fits text it was not trained on", shown, as_json=False)
 
 
 def _shown(name: str, value: Any) -> str:
