@@ -8,6 +8,7 @@ from erya.corpus.read.blocks import read_blocks
 from erya.corpus.read.files import find_files
 from erya.corpus.read.options import ReadOptions
 from erya.corpus.read.records import ReadTally, read_records
+from erya.errors import InputError
 
 
 def read(path, data, **options):
@@ -96,6 +97,25 @@ def test_csv_as_the_standard_has_it(tmp_path):
         (8, "another number of fields than the first row"),
         (9, "another number of fields than the first row"),
     ]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_lone_quotation_mark_in_csv_costs_its_row_only(tmp_path, closed):
+    rows = [f"第{number}行,{number}" for number in range(50)]
+    rows[3] = '"没有关上,3'
+    if closed:
+        rows[40] = '她说,"好"的'
+    found, tally = read(tmp_path / "a.csv", "text,n\n" + "\n".join(rows) + "\n")
+    broken = [3, 40] if closed else [3]
+    kept = [number for number in range(50) if number not in broken]
+    assert [(record.line, record.text) for record in found] == [(n + 2, f"第{n}行") for n in kept]
+    assert problems(tally) == [(number + 2, "a broken CSV row") for number in broken]
+    assert tally.records == 50
+
+
+def test_a_broken_row_of_column_names_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"first row is broken[\s\S]*line 1"):
+        read(tmp_path / "a.csv", '"te"xt,n\n正文,1\n')
 
 
 def test_tsv_as_it_stands(tmp_path):

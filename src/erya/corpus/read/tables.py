@@ -34,7 +34,10 @@ def find_columns(path: str, first_row: str, form: TableFormat, options: ReadOpti
         InputError: the row is broken, or a wanted column is not there.
     """
     where = f"{path}, line 1"
-    _, row = next(_rows(first_row, 1, form, ReadTally()), (1, []))
+    tally = ReadTally()
+    _, row = next(_rows(first_row, 1, form, tally), (1, []))
+    if tally.dropped:
+        raise InputError("the first row is broken", where=where, hint="are its quotation marks in pairs?")
     if not row or len(row) > _MAX_COLUMNS:
         raise InputError(f"the first row is broken: it has {len(row):,} fields", where=where)
     if options.has_column_numbers:
@@ -104,9 +107,10 @@ def _tsv_rows(text: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
 
 def _csv_rows(text: str, first_line: int, tally: ReadTally) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_MAX_FIELD)  # the default would refuse a text of 128 KiB
-    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    stream = io.StringIO(text, newline="\n")
+    reader, lines_before = csv.reader(stream, strict=True), first_line
     while True:
-        line = first_line + reader.line_num
+        line, start = lines_before + reader.line_num, stream.tell()
         try:
             row = next(reader)
         except StopIteration:
@@ -114,6 +118,10 @@ def _csv_rows(text: str, first_line: int, tally: ReadTally) -> Iterator[tuple[in
         except csv.Error:
             tally.records += 1
             tally.drop(line, BROKEN_ROW)
+            # A lone quotation mark swallows whole rows, to the end if nothing closes it: they come again.
+            stream.seek(start)
+            stream.readline()
+            reader, lines_before = csv.reader(stream, strict=True), line + 1
             continue
         if row:
             yield line, row
