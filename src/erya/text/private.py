@@ -15,10 +15,11 @@ PrivateKind = Literal["phone", "email", "identity"]
 TAGS: dict[PrivateKind, str] = {"phone": "[电话]", "email": "[邮箱]", "identity": "[证件号]"}
 
 _SEPARATOR = r"[- \u2010-\u2014]?"
-# Not inside a longer number, a decimal fraction or a code of letters and digits.
-_FREE = r"(?<![0-9A-Za-z_])(?<![0-9][.,/-])"
+# Not inside a longer number, a decimal fraction or a code of letters and digits; but one phone may follow
+# another: 13812345678/13912345678.
+_FREE = r"(?<![0-9A-Za-z_])(?:(?<![0-9][.,/-])|(?<=[0-9]{7}[,/])|(?<=[- ][0-9]{4}[,/]))"
 _AFTER_NAME = r"(?<=[Tt][Ee][Ll])|(?<=[Pp]hone)|(?<=[Ff]ax)|(?<=QQ)"
-_ENDS = r"(?![0-9A-Za-z_]|[.,/-][0-9]|\.[A-Za-z])"
+_ENDS = r"(?![0-9A-Za-z_]|[.-][0-9]|[,/](?!(?:[0-9][- ]?){7})[0-9]|\.[A-Za-z])"
 _COUNTRY = rf"(?:(?:\+|00)86{_SEPARATOR}|86-|\((?:\+|00)86\)\s?)?"
 _MOBILE = rf"1[3-9][0-9](?P<gap>{_SEPARATOR})[0-9]{{4}}(?P=gap)[0-9]{{4}}"
 _AREA = r"(?:10|2[0-57-9]|[3-9][0-9]{2})"

@@ -48,6 +48,10 @@ LEFT = [
     "文件 13812345678.html",
     "哈希 f13812345678a",
     "12813812345678",
+    "2,013,13812345678",
+    "13812345678,345",
+    "13812345678/2",
+    "2013/13812345678",
     "12345678901",
     "110",
     "400-123-4567",
@@ -99,6 +103,14 @@ def test_several_in_a_row():
     assert masked is not None
     assert masked.aligned.text == "[电话]、[电话];[邮箱]"
     assert masked.counts == {"phone": 2, "email": 1}
+
+
+@pytest.mark.parametrize("mark", ["/", ",", "、"])
+@pytest.mark.parametrize("number", ["13812345678", "138-1234-5678", "010-62345678", "021 6234 5678"])
+def test_phones_side_by_side(number, mark):
+    masked = mask_private(f"电话：{mark.join([number] * 3)}。", ("phone",))
+    assert masked is not None
+    assert masked.aligned.text == f"电话：{mark.join(['[电话]'] * 3)}。"
 
 
 def test_an_address_of_digits_is_one_thing():
