@@ -29,6 +29,8 @@ _READING_CPUS, _WORKING_CPUS = 0.1, 0.9
 _RETRIES = 3
 # An item a worker is at, and one that waits for it.
 _ITEMS_AT_A_WORKER = 2
+# Items on their way are megabytes each; so much of them may wait for a worker.
+_WAITING_BYTES = 32 << 20
 # Ray holds a task for each block of sources; more of them than this share blocks.
 _MOST_SOURCE_BLOCKS = 10_000
 _LOOK_TIMEOUT_S = 60.0
@@ -91,33 +93,36 @@ class RayEngine:
 
     def _dataset(self, function: Callable[[Any], Any], sources: Sequence[Any], expand: Any) -> Any:
         data = require("ray.data")
-        context = data.DataContext.get_current()
+        place = Place.here()
+        rows = [{"source": pickle.dumps(source)} for source in sources]
+        blocks = min(len(rows), _MOST_SOURCE_BLOCKS)
+        read = data.from_items(rows, override_num_blocks=blocks)
+        self._set_up(read.context)
+        return read.flat_map(
+            Expand(expand, place),
+            num_cpus=_READING_CPUS,
+            concurrency=min(self.workers, blocks),
+            ray_remote_args_fn=_reading_retries,
+        ).map_batches(
+            Apply,
+            fn_constructor_args=(require("ray.cloudpickle").dumps(function), place),
+            batch_size=1,
+            compute=data.ActorPoolStrategy(
+                min_size=1, max_size=self.workers, max_tasks_in_flight_per_actor=_ITEMS_AT_A_WORKER
+            ),
+            num_cpus=_WORKING_CPUS,
+            ray_remote_args_fn=_working_retries,
+        )
+
+    def _set_up(self, context: Any) -> None:
+        """The settings of one dataset; those of others in this process stay as they are."""
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         # Every item is a block of its own: of a larger one, all items would go to the same worker.
         context.target_max_block_size = 1
-        place = Place.here()
-        rows = [{"source": pickle.dumps(source)} for source in sources]
-        blocks = min(len(rows), _MOST_SOURCE_BLOCKS)
-        return (
-            data.from_items(rows, override_num_blocks=blocks)
-            .flat_map(
-                Expand(expand, place),
-                num_cpus=_READING_CPUS,
-                concurrency=min(self.workers, blocks),
-                ray_remote_args_fn=_reading_retries,
-            )
-            .map_batches(
-                Apply,
-                fn_constructor_args=(require("ray.cloudpickle").dumps(function), place),
-                batch_size=1,
-                compute=data.ActorPoolStrategy(
-                    min_size=1, max_size=self.workers, max_tasks_in_flight_per_actor=_ITEMS_AT_A_WORKER
-                ),
-                num_cpus=_WORKING_CPUS,
-                ray_remote_args_fn=_working_retries,
-            )
-        )
+        # Without a limit, reading would fill a good part of the cluster's memory with items that wait.
+        limits = require("ray.data").ExecutionResources.for_limits
+        context.execution_options.resource_limits = limits(object_store_memory=self.workers * _WAITING_BYTES)
 
     def require_shared(self, directory: Path) -> None:
         """See `Engine.require_shared`; also makes sure that all machines have this version of Erya.

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,17 @@ class Apply:
 
     def __init__(self, function: bytes, place: Place) -> None:
         place.settle()
-        self._place = place
-        self._function: Callable[[Any], Any] = pickle.loads(function)
+        self._place, self._pickled = place, function
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
         """The results for the items in `batch`, pickled both."""
         return {"result": [pickle.dumps(self._work(pickle.loads(item))) for item in batch["item"]]}
+
+    @cached_property
+    def _function(self) -> Callable[[Any], Any]:
+        # Not when the process starts: Ray would tell of what is wrong with it as of a death.
+        function: Callable[[Any], Any] = pickle.loads(self._pickled)
+        return function
 
     def _work(self, item: Any) -> Any:
         if isinstance(item, EryaError | OSError):
