@@ -1,5 +1,6 @@
 """Which files are meant, what they are, and what is refused before any work begins."""
 
+import errno
 import gzip
 import lzma
 import os
@@ -57,6 +58,47 @@ def test_directories_stand_for_their_texts_in_order(folder):
     assert [file.source for file in files] == ["wiki", "wiki", "a", "b", "c"]
     assert all(file.size == Path(file.path).stat().st_size for file in files)
     assert pickle.loads(pickle.dumps(files)) == files
+
+
+def test_links_below_a_directory_are_followed_once(folder, tmp_path):
+    write(tmp_path / "elsewhere" / "e.txt")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "sub" / "round").symlink_to(folder)
+    found = names(find_files([folder]))
+    assert found == ["AA/wiki_00", "AA/wiki_01.gz", "a.jsonl", "b.txt", "linked/e.txt", "sub/c.TXT.xz"]
+    (folder / "gone.txt").symlink_to(tmp_path / "missing")
+    with pytest.raises(InputError, match=r"no such file[\s\S]*gone\.txt"):
+        find_files([folder])
+
+
+def test_a_directory_that_cannot_be_listed_is_refused(folder, monkeypatch):
+    listed = Path.iterdir
+
+    def refusing(path):
+        if path.name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refusing)
+    with pytest.raises(InputError, match=r"Permission denied[\s\S]*/sub"):
+        find_files([folder])
+
+
+def test_a_name_that_no_file_can_have_is_refused():
+    with pytest.raises(InputError, match="too long"):
+        find_files(["a" * 5000])
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + "新闻".encode("gbk") + b".txt"))
+    try:
+        path.write_text("好的文本\n", encoding="utf-8")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    for given in (path, tmp_path, f"{tmp_path}/*.txt"):
+        with pytest.raises(InputError, match="not UTF-8") as error:
+            find_files([given])
+        str(error.value).encode()
 
 
 def test_patterns_stand_for_the_files_they_match(folder):

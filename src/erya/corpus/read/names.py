@@ -34,28 +34,50 @@ def names_meant(given: str) -> Iterator[str]:
     """The files that `given` stands for, in order.
 
     Args:
-        given: a file; a directory, which stands for the raw files below it that are not hidden; or a
-            pattern with `*`, `**`, `?` or `[...]` (in a URL with `*`), which stands for the files it matches.
+        given: a file; a directory, which stands for the raw files below it that are not hidden, links
+            followed; or a pattern with `*`, `**`, `?` or `[...]` (in a URL with `*`), which stands for the
+            files it matches.
     Raises:
-        InputError: a directory holds no raw file, or a pattern matches none.
+        InputError: a directory holds no raw file or cannot be listed, a pattern matches none, or a name is
+            not UTF-8.
     """
     path = without_local_protocol(given)
-    names = _of_url(path) if is_url(path) else _of_path(path)
+    try:
+        names = _of_url(path) if is_url(path) else _of_path(path)
+    except OSError as error:
+        said = f"cannot look there: {error.strerror}"
+        raise InputError(said, where=str(error.filename or given)) from error
     if not names:
         raise _nothing(given)
-    yield from names
+    for name in names:
+        _require_utf8(name)
+        yield name
 
 
 def _of_path(given: str) -> list[str]:
     path = Path(given)
     if path.is_dir():
-        skipped = len(path.parts)
-        below = (file for file in path.rglob("*") if is_raw_name(file.name) and file.is_file())
-        return sorted(str(file) for file in below if not _is_hidden(file.parts[skipped:]))
+        return sorted(str(file) for file in _below(path, set()) if is_raw_name(file.name))
     if path.exists() or not glob.has_magic(given):
         return [given]
     # Path.glob takes no pattern from the root, and follows hidden directories.
     return sorted(name for name in glob.glob(given, recursive=True) if Path(name).is_file())  # noqa: PTH207
+
+
+def _below(directory: Path, seen: set[Path]) -> Iterator[Path]:
+    """All but directories below a directory; what links lead to again is listed once."""
+    # Path.rglob says nothing of what it may not list, and follows no links.
+    real = directory.resolve()
+    if real in seen:
+        return
+    seen.add(real)
+    for entry in sorted(directory.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _below(entry, seen)
+        else:
+            yield entry
 
 
 def _of_url(given: str) -> list[str]:
@@ -83,6 +105,14 @@ def _of_url(given: str) -> list[str]:
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") for part in parts)
+
+
+def _require_utf8(name: str) -> None:
+    # Reports could not name it.
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        hint = "rename it, for example with convmv"
+        raise InputError("the name of the file is not UTF-8", where=shown, hint=hint)
 
 
 def _nothing(given: str) -> InputError:
