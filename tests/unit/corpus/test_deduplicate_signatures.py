@@ -93,6 +93,31 @@ def test_signatures_estimate_the_shared_ngrams(options):
             assert similarity(found[left], found[right]) == pytest.approx(expected, abs=0.13)
 
 
+ENGLISH = """
+the of and a to in is was that for it as with on be by at his from are this have which or had not but they
+were one all you we been their would has there more when who will out so can about into only other new some
+could time these two may then do first any my now such like our over man me even most made after also did
+many before must through years where much your way well down should because each just those people how too
+little state good very make world still own see men work long here get both between life being under never
+day same another know while last might us great old year off come since against go came right used take
+three states himself few house use during without again place around however home small found thought went
+say part once general high upon school every don does got united left number course war until always away
+"""
+
+
+def test_pages_in_an_alphabet_are_not_alike_for_their_letters():
+    words = ENGLISH.split()
+    rng = np.random.default_rng(5)
+    one, other = (" ".join(rng.choice(words, 600)) for _ in range(2))
+    assert jaccard(one, other) > 0.7
+    edited = one.replace(" school ", " college ").replace(" war ", " peace ")
+    # A few Hanzi, and a text beside it that has many, change nothing.
+    found = signatures_of([one, other + "中文", STORY, edited])
+    assert similarity(found[0], found[1]) < 0.4
+    assert similarity(found[0], found[3]) > 0.8
+    assert found[2] == signatures_of([STORY])[0]
+
+
 def test_punctuation_and_script_do_not_change_a_signature():
     bare = "".join(filter(str.isalnum, STORY))
     assert (

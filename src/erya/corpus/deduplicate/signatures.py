@@ -15,6 +15,8 @@ from erya.runtime import require
 
 # So many signatures become Python lists at a time, on their way out of rensa.
 _CHUNK = 512
+# With a smaller share of letters from the CJK radicals on, a text is written in an alphabet.
+_FIRST_CJK, _MIN_CJK_SHARE = 0x2E80, 0.1
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIXER = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
@@ -73,28 +75,41 @@ def _fingerprints(folded: Folded) -> NDArray[np.uint64]:
 def _bands(folded: Folded, options: DeduplicateOptions) -> list[pa.Array]:
     """A column a band."""
     letters = np.flatnonzero(folded.kinds == LETTER)
-    bounds = np.searchsorted(letters, folded.bounds)
+    codes, bounds = folded.codes[letters], np.searchsorted(letters, folded.bounds)
     is_long = np.diff(bounds) >= options.near_characters
-    hashes, offsets = _ngrams(folded.codes[letters], bounds, is_long, options.ngram)
+    is_alphabetic = _is_alphabetic(codes, bounds)
     bands = np.zeros((len(is_long), options.bands), dtype="<u8")
-    bands[is_long] = _minima(hashes, offsets, options).astype("<u2").view("<u8")
+    for chosen, n in (
+        (is_long & ~is_alphabetic, options.ngram),
+        (is_long & is_alphabetic, options.alphabetic_ngram),
+    ):
+        if chosen.any():
+            hashes, offsets = _ngrams(codes, bounds, chosen, n)
+            bands[chosen] = _minima(hashes, offsets, options).astype("<u2").view("<u8")
     return [pa.array(band, mask=~is_long) for band in np.ascontiguousarray(bands.T)]
 
 
+def _is_alphabetic(codes: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which texts have hardly a Hanzi, kana or Hangul, bool, shape (D,)."""
+    num_others = np.concatenate([[0], np.cumsum(codes >= _FIRST_CJK)])[bounds]
+    is_alphabetic: NDArray[np.bool_] = np.diff(num_others) < _MIN_CJK_SHARE * np.diff(bounds)
+    return is_alphabetic
+
+
 def _ngrams(
-    codes: NDArray[np.uint32], bounds: NDArray[np.int64], is_long: NDArray[np.bool_], n: int
+    codes: NDArray[np.uint32], bounds: NDArray[np.int64], chosen: NDArray[np.bool_], n: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """A hash for every n-gram of the long texts, and where each of these begins and the last ends."""
+    """A hash for every n-gram of the chosen texts, and where each of these begins and the last ends."""
     hashes = codes.astype(np.uint64)
     lengths = np.diff(bounds)
-    is_whole = np.repeat(is_long, lengths)
+    is_whole = np.repeat(chosen, lengths)
     for shift in range(1, n):
         hashes[:-shift] = hashes[:-shift] * _MULTIPLIER + codes[shift:]
-        is_whole[bounds[1:][is_long] - shift] = False
+        is_whole[bounds[1:][chosen] - shift] = False
     hashes = hashes[is_whole]
     hashes = (hashes ^ (hashes >> _SHIFT)) * _MIXER
     hashes ^= hashes >> _SHIFT
-    return hashes, np.concatenate([[0], np.cumsum(lengths[is_long] - (n - 1))]).astype(np.uint64)
+    return hashes, np.concatenate([[0], np.cumsum(lengths[chosen] - (n - 1))]).astype(np.uint64)
 
 
 def _minima(
