@@ -133,7 +133,8 @@ def require_free(path: Path, *, replace: bool = False, marker: str | None = None
         what = f"the directory has no {marker}: it holds something else and is not replaced"
     else:
         return
-    raise StorageError(what, where=str(path), hint="choose another --out")
+    ours = path.is_dir() and marker is not None and (path / marker).is_file()
+    raise StorageError(what, where=str(path), hint="choose another --out" + ", or --replace it" * ours)
 
 
 def _absent_parents(path: Path) -> list[Path]:

@@ -99,6 +99,7 @@ def clean_corpus(
         folders = {file.number: job.folder(f"blocks/{folder_name(file)}") for file in files}
         tell = on_progress or (lambda *_: None)
         cleaning = _Cleaning(job, files, folders, recipe, engine, memory_bytes, tell)
+        resumed = cleaning.is_begun
         blocks = cleaning.blocks(strict=strict)
         duplicates = cleaning.duplicates(blocks)
         volumes = cleaning.volumes(blocks)
@@ -107,7 +108,7 @@ def clean_corpus(
             job.discard()
             refuse_nothing(report)
         report.ran_on(engine.name, workers=engine.workers, memory_limit_bytes=memory_bytes)
-        report.seconds = time.perf_counter() - started
+        report.seconds, report.resumed = time.perf_counter() - started, resumed
         report.cluster_samples = sample_clusters(job.directory / DUPLICATES, folders, files)
         _finish(job, volumes, report)
     return report
@@ -124,6 +125,11 @@ class _Cleaning:
     engine: Engine
     memory_bytes: int
     tell: OnProgress
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether any block is done."""
+        return next(self._block_summaries(), None) is not None
 
     def blocks(self, *, strict: bool) -> list[BlockSummary]:
         """The first phase: every block that is not done yet."""

@@ -48,6 +48,7 @@ class CleanReport:
         cluster_samples: a few clusters with the texts of their members.
         engine, workers, memory_limit_bytes, peak_memory_bytes: what the job ran on and used.
         seconds: time the job took, counted from its last start.
+        resumed: whether some of the work was done before that start.
     """
 
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class CleanReport:
     memory_limit_bytes: int = 0
     peak_memory_bytes: int = 0
     seconds: float = 0.0
+    resumed: bool = False
 
     @classmethod
     def of(
@@ -100,8 +102,8 @@ class CleanReport:
 
     @property
     def megabytes_per_s(self) -> float:
-        """Raw megabytes (10^6 bytes, after decompression) a second."""
-        return self.raw_bytes / 1e6 / self.seconds if self.seconds else 0.0
+        """Raw megabytes (10^6 bytes, after decompression) a second; 0 if not all were read in that time."""
+        return 0.0 if self.resumed or not self.seconds else self.raw_bytes / 1e6 / self.seconds
 
     def ran_on(self, engine: str, *, workers: int, memory_limit_bytes: int) -> None:
         """Say what the job ran on; memory is what this process and all workers can have used at a time."""
@@ -151,6 +153,7 @@ class CleanReport:
             "noted": dict(self.noted.most_common()),
             "raw_bytes": self.raw_bytes,
             "seconds": round(self.seconds, 2),
+            "resumed": self.resumed,
             "megabytes_per_s": round(self.megabytes_per_s, 2),
             "engine": self.engine,
             "workers": self.workers,
@@ -169,6 +172,7 @@ class CleanReport:
 
     def rows(self) -> list[dict[str, Any]]:
         """The report as rows of a table for people."""
+        speed = "since it went on" if self.resumed else f"{self.megabytes_per_s:.1f} MB/s"
         counts = [
             ("records read", f"{self.records:,}"),
             *((f"dropped: {reason}", f"{count:,}") for reason, count in self.dropped.most_common()),
@@ -178,7 +182,7 @@ class CleanReport:
             *((f"mended: {what}", f"{count:,}") for what, count in self.noted.most_common()),
             *((f"edited: {what}", f"{count:,}") for what, count in self.edits.most_common()),
             ("raw text", f"{self.raw_bytes / 1e6:,.1f} MB"),
-            ("time", f"{self.seconds:,.1f} s ({self.megabytes_per_s:.1f} MB/s)"),
+            ("time", f"{self.seconds:,.1f} s ({speed})"),
             ("memory", f"{self.peak_memory_bytes / 2**20:,.0f} MiB"),
         ]
         return [{"what": what, "count": count} for what, count in counts]

@@ -48,6 +48,7 @@ def test_counts_add_up(raw, tmp_path):
     assert report.records == 102 and report.kept == 80
     assert dict(report.dropped) == {"exact duplicate": 20, "not a JSON object": 1, "too short": 1}
     assert report.kept + sum(report.dropped.values()) == report.records
+    assert not report.resumed and report.megabytes_per_s > 0
     assert report.problems == [f"{raw}, line 101: not a JSON object"]
     assert 0 < report.heldout < 40
     found = list(read_documents(out))
@@ -196,7 +197,8 @@ def test_a_damaged_file_stops_the_job_and_mending_it_goes_on(raw, tmp_path):
     assert before
     packed.write_bytes(whole)
     seen = []
-    clean([raw, packed], out, on_progress=lambda *tick: seen.append(tick))
+    report = clean([raw, packed], out, on_progress=lambda *tick: seen.append(tick))
+    assert report.resumed and not report.megabytes_per_s
     assert read_manifest(out).num_documents() > 80
 
 
