@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erya.corpus.filters.batch import TextBatch
+from erya.corpus.filters.classes import Kind
 from erya.corpus.filters.line_rules import MAX_LINE, candidates, kind_of
 from erya.corpus.filters.options import FilterOptions
 from erya.corpus.filters.page_words import HINTS
 from erya.corpus.filters.word_matcher import WordMatcher
 
 _LINE_FEED = ord("\n")
+# A menu has so many words, with what stands between them no longer than this each.
+_MENU_WORDS, _MENU_SPACING = 3, 8
 
 
 def without_boilerplate(batch: TextBatch) -> tuple[TextBatch, Counter[str]]:
@@ -28,8 +31,9 @@ def without_boilerplate(batch: TextBatch) -> tuple[TextBatch, Counter[str]]:
     lines = batch.joined.split("\n")[:-1]
     line_ends = np.flatnonzero(batch.codes == _LINE_FEED)
     found: dict[int, str] = {}
-    hinted = np.unique(np.searchsorted(line_ends, _hints().find(batch.codes))).tolist()
-    for index in sorted({*hinted, *candidates(lines)}):
+    hinted = np.searchsorted(line_ends, _hints().find(batch.codes)).tolist()
+    menus = (index for index in _like_menus(batch, line_ends).tolist() if not lines[index].isascii())
+    for index in sorted({*hinted, *candidates(lines), *menus}):
         kind = kind_of(lines[index]) if len(lines[index]) <= MAX_LINE else None
         if kind is not None:
             found[index] = kind
@@ -44,6 +48,16 @@ def mostly_boilerplate(batch: TextBatch, options: FilterOptions) -> NDArray[np.b
         return np.zeros(len(batch), dtype=np.bool_)
     before = batch.lengths + batch.removed
     return batch.removed > options.max_boilerplate_share * before
+
+
+def _like_menus(batch: TextBatch, line_ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which lines have what stands between words as often as a menu has, int64."""
+    starts = np.concatenate([[0], line_ends + 1])[:-1]
+    lengths = line_ends - starts
+    is_between = (batch.kinds == Kind.SPACE) | (batch.kinds == Kind.LIST_MARK)
+    num_between = np.add.reduceat(is_between, starts, dtype=np.int64)  # the line feed is one
+    is_menu = (num_between >= _MENU_WORDS) & (lengths <= _MENU_SPACING * num_between) & (lengths <= MAX_LINE)
+    return np.flatnonzero(is_menu)
 
 
 def _without_lines(

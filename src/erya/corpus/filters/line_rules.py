@@ -85,7 +85,7 @@ _OPENING = "([（【〔>»<* \u3000"
 
 
 def candidates(lines: Sequence[str]) -> Iterator[int]:
-    """Which of the lines begin as a line of boilerplate may; those that hold a hint come on top."""
+    """Which of the lines begin as a line of boilerplate may; hints and menus are found otherwise."""
     for index, line in enumerate(lines):
         if line and len(line) <= MAX_LINE and line.lstrip(_OPENING)[:2] in BEGINNINGS:
             yield index

@@ -52,7 +52,7 @@ _SWITCHED = ("javascript", "cookie", "cookies", " javascript", " cookie", " cook
 MENU: frozenset[str] = frozenset(_MENU.split())
 # No heading consists of one of these.
 BUTTONS: frozenset[str] = frozenset(_BUTTONS.split())
-# A line that is no text begins so (after brackets and arrows) or holds one of the hints.
+# A line that is no text begins so (after brackets and arrows), holds one of the hints or is a menu.
 BEGINNINGS: frozenset[str] = (
     frozenset(_BEGINNINGS.split()) | {"© ", "©2", "©1"} | {word[:2] for word in BUTTONS}
 )
