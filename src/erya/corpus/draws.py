@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def is_drawn(clusters: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
+def is_drawn(clusters: NDArray[np.uint64], share: float | NDArray[np.float64]) -> NDArray[np.bool_]:
     """Draw a share of the clusters: a function of the cluster alone, so order and company do not matter.
 
     Args:
         clusters: cluster numbers, uint64, shape (D,).
-        share: expected share, in [0, 1].
+        share: expected share, in [0, 1]; or one for each cluster, shape (D,).
     Returns:
         bool, shape (D,).
     Source: Steele et al. 2014, Fast Splittable Pseudorandom Number Generators (the final mix).

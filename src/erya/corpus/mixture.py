@@ -113,15 +113,8 @@ class Mixture:
         Returns:
             bool, shape (D,).
         """
-        known = list(self.repeats)
-        number = {name: place for place, name in enumerate(known)}
-        groups = np.fromiter(map(number.__getitem__, names), dtype=np.int64, count=len(names))
-        chosen = np.zeros(len(names), dtype=np.bool_)
-        keys = clusters ^ _key(self.options.seed)
-        for group in np.unique(groups).tolist():
-            share = min(max(self.repeats[known[group]] - copy, 0.0), 1.0)
-            chosen |= (groups == group) & is_drawn(keys, share)
-        return chosen
+        repeats = np.fromiter(map(self.repeats.__getitem__, names), dtype=np.float64, count=len(names))
+        return is_drawn(clusters ^ _key(self.options.seed), np.clip(repeats - copy, 0, 1))
 
 
 def work_out(options: MixtureOptions, sizes: Mapping[str, Size]) -> Mixture:
@@ -140,7 +133,8 @@ def work_out(options: MixtureOptions, sizes: Mapping[str, Size]) -> Mixture:
     wanted = _by_weight(options, present) if options.weights else _by_temperature(options, present)
     everything = sum(size.characters for size in present.values())
     total = options.size or everything
-    repeats = {name: share * total / present[name].characters for name, share in wanted.items()}
+    # Rounded, or one group in seven that is wanted once is wanted 1.0000000000000002 times: another pass.
+    repeats = {name: round(share * total / present[name].characters, 9) for name, share in wanted.items()}
     most = max(repeats, key=repeats.__getitem__)
     if repeats[most] > MAX_REPEATS:
         raise ConfigError(
@@ -153,10 +147,9 @@ def work_out(options: MixtureOptions, sizes: Mapping[str, Size]) -> Mixture:
 
 def _by_temperature(options: MixtureOptions, sizes: Mapping[str, Size]) -> dict[str, float]:
     assert options.temperature is not None, "a mixture has either weights or a temperature"
-    everything = sum(size.characters for size in sizes.values())
-    powers = {
-        name: (size.characters / everything) ** (1 / options.temperature) for name, size in sizes.items()
-    }
+    # Measured by the largest, which keeps a share however low the temperature.
+    largest = max(size.characters for size in sizes.values())
+    powers = {name: (size.characters / largest) ** (1 / options.temperature) for name, size in sizes.items()}
     total = sum(powers.values())
     return {name: power / total for name, power in powers.items()}
 

@@ -73,6 +73,17 @@ def test_what_makes_no_sense_is_refused(options: dict[str, object], message: str
         work_out(by_source(**options), SIZES)
 
 
+def test_however_low_a_temperature_the_largest_stays() -> None:
+    mixture = work_out(by_source(temperature=0.0005), SIZES)
+    assert mixture.wanted == pytest.approx({"books": 0, "news": 0, "web": 1})
+
+
+def test_what_is_wanted_once_is_read_once() -> None:
+    for characters in range(1000, 3000):
+        mixture = work_out(by_source(temperature=1), {"a": Size(1, characters), "b": Size(1, 7777)})
+        assert mixture.most_copies == 1
+
+
 def test_nothing_to_mix() -> None:
     with pytest.raises(ConfigError, match="no training text"):
         work_out(by_source(temperature=2), {})
