@@ -22,8 +22,11 @@ from erya.errors import InputError
 
 _ALWAYS = ("text", "pair_start", "word_starts", "sentence_ends", "cluster")
 _READ_CHARACTERS = 1 << 19
-# Where a long text may be cut and nothing changes: between two Hanzi (each is a token), or after a word.
-_CUT = re.compile(r"(?<=[\u4e00-\u9fa5])(?=[\u4e00-\u9fa5])|(?<=[0-9A-Za-z])(?= [0-9A-Za-z])")
+# Where a long text may be cut and nothing changes: behind a comma or stop, or after a word of letters. An
+# added word may stand across two Hanzi: they are parted only if nothing better comes for so many characters.
+_CUT = re.compile(r"(?<=[，。！？；：])(?=[\u4e00-\u9fa5])|(?<=[0-9A-Za-z])(?= [0-9A-Za-z])")
+_CUT_HANZI = re.compile(_CUT.pattern + r"|(?<=[\u4e00-\u9fa5])(?=[\u4e00-\u9fa5])")
+_REACH = 4096
 
 # White space of two and three bytes of UTF-8, as numbers of three bytes; the rest has one.
 _SPACES = [chr(code).encode() for code in range(0x3001) if chr(code).isspace()]
@@ -220,8 +223,7 @@ def _cut(long: MarkedTexts, characters: int) -> Iterator[MarkedTexts]:
     text, pair = long.texts[0], int(long.pair_starts[0])
     start = 0
     while start < len(text):
-        match = _CUT.search(text, start + characters) if start + characters < len(text) else None
-        stop = match.start() if match else len(text)
+        stop = _cut_place(text, start + characters)
         yield MarkedTexts(
             texts=[text[start:stop]],
             rows=long.rows,
@@ -233,3 +235,9 @@ def _cut(long: MarkedTexts, characters: int) -> Iterator[MarkedTexts]:
             sentence_ends=long.sentence_ends[start:stop],
         )
         start = stop
+
+
+def _cut_place(text: str, start: int) -> int:
+    """Where to cut a text, at `start` or behind; its end if nowhere."""
+    match = _CUT.search(text, start, start + _REACH) or _CUT_HANZI.search(text, start)
+    return match.start() if match else len(text)

@@ -72,7 +72,25 @@ def test_a_long_text_is_cut_where_no_token_reaches_across(group: RowGroup) -> No
     parts = [text for batch in columns.batches(30) for text in batch.texts if batch.rows[0] == 1]
     assert len(parts) > 20 and max(map(len, parts)) < 60
     for before, after in pairwise(parts):
-        assert (before[-1] in LONG[:7] and after[0] in LONG[:7]) or (before[-1].isalnum() and after[0] == " ")
+        assert (before[-1] == "。" and after[0] == "我") or (before[-1].isalnum() and after[0] == " ")
+
+
+def test_hanzi_are_parted_only_where_nothing_better_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_columns, "_REACH", 20)
+    text = "中国人民，" * 20 + "中国人民" * 20
+    none = np.zeros(len(text), dtype=np.bool_)
+    columns = DocumentColumns(
+        pa.array([text], pa.string()),
+        np.array([len(text)]),
+        np.array([-1]),
+        np.zeros(1, dtype=np.uint64),
+        [],
+        *[pa.array([np.packbits(none).tobytes()], pa.binary())] * 2,
+    )
+    parts = [part for batch in columns.batches(11) for part in batch.texts]
+    assert "".join(parts) == text
+    assert set(parts[:6]) == {"中国人民，" * 3}, "a cut may part an added word"
+    assert len(parts) > 10 and max(map(len, parts)) < 32
 
 
 def test_some_documents(group: RowGroup) -> None:
