@@ -146,7 +146,8 @@ class _Sorting:
             self._want(_Wanted("".join(cut), True, word))
         else:
             self._want(_Wanted(cut[0], False, word))
-            if len(cut[0]) == 1 and self._cut.may_join(cut[0]):
+            # One character may have become several: a Hangul syllable in `reference` mode.
+            if 1 in (len(word), len(cut[0])) and self._cut.may_join(cut[0]):
                 self._want(_Wanted(self._prefix + cut[0], False, word))
 
     def _want(self, token: _Wanted) -> None:
@@ -175,7 +176,7 @@ class _Words:
         return [word for word, _ in self._pre_tokenizer.pre_tokenize_str(normal)]
 
     def may_join(self, character: str) -> bool:
-        """Whether the character continues words once it is a piece, and so needs the form that does."""
+        """Whether the normalised character continues words as a piece, and so needs the form that does."""
         return may_run(character) if self._native else len(self("a" + character)) == 1
 
 

@@ -147,3 +147,12 @@ def test_what_cannot_join_is_refused(words: list[str], message: str) -> None:
 def test_a_word_that_vanishes_is_refused() -> None:
     with pytest.raises(InputError, match="nothing is left"):
         extend_vocabulary(tiny("reference"), ["\u0301"])
+
+
+def test_syllables_that_fall_apart_still_form_words() -> None:
+    new = Tokenizer(extend_vocabulary(tiny("reference"), ["가", "나"]).spec)
+    assert [new.vocab[id] for id in new.pieces("가나 나").ids] == [
+        "\u1100\u1161",
+        "##\u1102\u1161",
+        "\u1102\u1161",
+    ]
