@@ -60,6 +60,8 @@ class RunTable:
 
     MAX_RUNS = 1 << 18
     MAX_TOKENS = 1 << 20
+    # A run of any length may be one token, the unknown one.
+    MAX_CHARACTERS = 1 << 24
 
     def __init__(self, cut: Callable[[str], RunTokens]) -> None:
         self._cut = cut
@@ -70,7 +72,7 @@ class RunTable:
 
     def _forget(self) -> None:
         self._index: dict[str, int] = {}
-        self._num_tokens = 0
+        self._num_tokens = self._num_characters = 0
         self._packed = np.zeros((1 << _SLOT_BITS, 2), dtype=np.uint64)
         self._rows = np.zeros(1 << _SLOT_BITS, dtype=np.int32)
 
@@ -87,7 +89,7 @@ class RunTable:
         packed, packs = _pack(codes, starts, ends)
         slots = _slots(packed)
         with self._lock:
-            if self._num_tokens > self.MAX_TOKENS or len(self._index) > self.MAX_RUNS:
+            if self._is_large():
                 self._forget()
             rows = self._rows.take(slots)
             there = self._packed.take(slots, axis=0)
@@ -98,6 +100,13 @@ class RunTable:
                 new = missed[packs[missed]]
                 self._packed[slots[new]], self._rows[slots[new]] = packed[new], rows[new]
             return self._gather(rows)
+
+    def _is_large(self) -> bool:
+        return (
+            len(self._index) > self.MAX_RUNS
+            or self._num_tokens > self.MAX_TOKENS
+            or self._num_characters > self.MAX_CHARACTERS
+        )
 
     def _look_up(self, text: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int32]:
         runs = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
@@ -124,6 +133,7 @@ class RunTable:
         self._heads = _put(self._heads, row, heads)
         self._columns = _put(self._columns, first, columns)
         self._num_tokens += tokens.shape[1]
+        self._num_characters += sum(map(len, runs))
         self._index.update(zip(runs, range(row, row + len(runs)), strict=True))
 
     def _gather(self, rows: NDArray[np.int32]) -> CutRuns:

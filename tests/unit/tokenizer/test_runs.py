@@ -69,3 +69,20 @@ def test_tokens_that_share_a_character_make_a_run_wide() -> None:
     cut = table("abc ", codes, np.array([0]), np.array([3]))
     assert cut.wide.tolist() == [True]
     assert (cut.ids.tolist(), cut.more.tolist(), cut.continues.tolist()) == ([1, 2, 3], [0, 0, 1], [0, 1, 0])
+
+
+def test_long_runs_count_for_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunTable, "MAX_CHARACTERS", 1000)
+    cut: list[str] = []
+
+    def remember(run: str) -> RunTokens:
+        cut.append(run)
+        return [(1, 0, len(run), 0)]
+
+    table = RunTable(remember)
+    for number in range(10):
+        text = f"{number}" * 300 + " "
+        table(text, np.frombuffer(text.encode("utf-32-le"), np.int32), np.array([0]), np.array([300]))
+    text = "0" * 300 + " "
+    table(text, np.frombuffer(text.encode("utf-32-le"), np.int32), np.array([0]), np.array([300]))
+    assert cut.count("0" * 300) == 2, "it was never forgotten"
