@@ -249,7 +249,9 @@ class Tokenizer:
             if piece.startswith(self.spec.rules.prefix) and id not in self.special_ids:
                 text += piece.removeprefix(self.spec.rules.prefix)
             else:
-                text += " " + piece if text and may_run(text[-1]) and may_run(piece[0]) else piece
+                # An empty line of a vocabulary is an empty piece.
+                both = text[-1:] + piece[:1]
+                text += " " + piece if len(both) == 2 and all(map(may_run, both)) else piece
         return text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_tokenizers import write_tokenizer
+from tiny_tokenizers import PIECES, write_tokenizer
 
 from erya.errors import ConfigError, InputError
 from erya.tokenizer.runs import RunTable
@@ -184,3 +184,9 @@ def test_a_batch_is_a_sequence_of_encodings(reference: Tokenizer) -> None:
     assert [encoding.ids.tolist() for encoding in batch[1:]] == [batch[1].ids.tolist(), batch[2].ids.tolist()]
     with pytest.raises(IndexError):
         batch[3]
+
+
+def test_an_empty_line_of_a_vocabulary_is_a_piece_without_text(tmp_path: Path) -> None:
+    opened = Tokenizer.open(write_tokenizer(tmp_path / "gap", [*PIECES, "", "world"]))
+    empty = len(PIECES)
+    assert opened.decode([empty - 1, empty, empty + 1]) == "hello world"
