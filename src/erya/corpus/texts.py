@@ -120,17 +120,20 @@ class RawTexts:
 
     def train(self, *, sample: int | None = None) -> Iterator[str]:
         """All texts, or those of the sample, but the few that are held out."""
-        total = max(1, sum(file.size for file in self._files))  # a URL may not tell its size
+        # A URL may not tell its size: then it counts as much as the others, and as read from its first block.
+        known = [file.size for file in self._files if file.size]
+        usual = sum(known) // len(known) if known else 1
+        total = sum(file.size or usual for file in self._files)
         chosen = Sample(sample)
         before = text_bytes = 0
         for file in self._files:
             for block in read_blocks(file):
-                share_read = (before + block.position) / total
-                if chosen.is_worth(share_read, block.text_bytes // _BYTES_A_CHARACTER):
-                    yield from _taken(self._training(block), chosen, share_read)
+                done = before + (block.position if file.size else usual)
+                if chosen.is_worth(done / total, block.text_bytes // _BYTES_A_CHARACTER):
+                    yield from _taken(self._training(block), chosen, done / total)
                 text_bytes += block.text_bytes
-                self._on_progress(before + block.position, total, text_bytes)
-            before += file.size
+                self._on_progress(done, total, text_bytes)
+            before += file.size or usual
 
     def heldout(self, *, sample: int | None = None) -> Iterator[str]:
         """The texts that `train` left out."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_corpora import make_documents
 
+from erya.corpus import texts as texts_module
+from erya.corpus.read.files import find_files
+from erya.corpus.read.options import ReadOptions
 from erya.corpus.sample import Sample
 from erya.corpus.texts import TextSource, open_texts
 from erya.data import documents as documents_module
@@ -81,3 +85,20 @@ def test_held_out_texts_are_none_of_the_sample(paths: list[Path]) -> None:
     assert heldout
     assert not train & set(heldout)
     assert len(list(source.heldout(sample=20))) < len(heldout)
+
+
+@pytest.mark.parametrize("unsized", [[0], [1], [0, 1]])
+def test_a_file_that_does_not_tell_its_size_is_read_like_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unsized: list[int]
+) -> None:
+    paths = [tmp_path / "0.txt", tmp_path / "1.txt"]
+    for number, path in enumerate(paths):
+        path.write_text("\n".join(LINES[number::2]) + "\n", encoding="utf-8")
+    files = find_files(paths, ReadOptions())
+    files = [replace(file, size=0) if file.number in unsized else file for file in files]
+    monkeypatch.setattr(texts_module, "find_files", lambda *_: files)
+    source = opened(paths)
+    assert sorted([*source.train(), *source.heldout()]) == sorted(LINES)
+    sample = list(opened(paths).train(sample=1000))
+    assert 950 <= sum(map(len, sample)) <= 1050
+    assert {LINES.index(text) % 2 for text in sample} == {0, 1}
