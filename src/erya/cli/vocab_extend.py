@@ -10,7 +10,7 @@ import typer
 
 from erya.cli.console import messages, print_json
 from erya.cli.vocab_gain import measured_gain, print_gain
-from erya.cli.vocab_report import print_summary
+from erya.cli.vocab_report import print_summary, tell_problems
 from erya.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -179,8 +179,7 @@ def _needed(old: Tokenizer, asked: _Asked) -> tuple[list[str], list[str]]:
         for text in source.train(sample=asked.sample):
             candidates.add(text)
         heldout = list(source.heldout(sample=_MEASURED))
-    for problem in source.problems:
-        messages.print(problem, markup=False, style="yellow")
+    tell_problems(source)
     found = candidates.characters(asked.characters, min_frequency=asked.min_frequency)
     found += candidates.words(asked.words, min_frequency=asked.min_frequency)
     return [candidate.text for candidate in found], heldout
@@ -195,8 +194,10 @@ def _texts(asked: _Asked) -> list[str]:
         return []
     with reading("reading what to measure on") as on_progress:
         source = open_texts(asked.measure, field=asked.text_field, on_progress=on_progress)
-        others = [] if isinstance(source, DocumentTexts) else list(source.train(sample=_MEASURED))
-        return [*others, *source.heldout(sample=_MEASURED)]
+        texts = [] if isinstance(source, DocumentTexts) else list(source.train(sample=_MEASURED))
+        texts += source.heldout(sample=_MEASURED)
+    tell_problems(source)
+    return texts
 
 
 def _write(

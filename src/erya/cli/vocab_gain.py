@@ -50,7 +50,7 @@ def print_gain(measured: dict[str, list[float]]) -> None:
         }
         for name, (before, after) in measured.items()
     ]
-    print_table("what it brings, on text it was not taken from", rows, as_json=False)
+    print_table("what it brings", rows, as_json=False)
 
 
 def _shown(name: str, value: float) -> str:

@@ -1,12 +1,13 @@
-"""How well a vocabulary fits, on the terminal and in the report beside it."""
+"""What training or extending a vocabulary tells, on the terminal and in the report beside it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from erya.cli.console import print_table
+from erya.cli.console import messages, print_table
 
 if TYPE_CHECKING:
+    from erya.corpus.texts import TextSource
     from erya.tokenizer.coverage import Coverage
 
 _ON_DISPLAY = 30
@@ -57,6 +58,12 @@ def print_coverage(rows: list[dict[str, Any]]) -> None:
     ]
     if shown:
         print_table("how well it fits text it was not trained on", shown, as_json=False)
+
+
+def tell_problems(source: TextSource) -> None:
+    """Say on stderr which lines could not be read."""
+    for problem in source.problems:
+        messages.print(problem, markup=False, style="yellow")
 
 
 def _shown(name: str, value: Any) -> str:

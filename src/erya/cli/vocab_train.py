@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from erya.cli.console import messages, print_json
-from erya.cli.vocab_report import coverage_report, print_coverage, print_summary
+from erya.cli.vocab_report import coverage_report, print_coverage, print_summary, tell_problems
 
 if TYPE_CHECKING:
     from erya.tokenizer.train import Digits, TrainedVocabulary, VocabularyPlan
@@ -117,8 +117,7 @@ def _trained(
         trained = vocabulary_of(counts, plan)
         tokenizer = Tokenizer(trained.spec)
         coverage = measure_coverage(tokenizer, source.heldout(sample=sample // _MEASURED or None))
-    for problem in source.problems:
-        messages.print(problem, markup=False, style="yellow")
+    tell_problems(source)
     tokenizer.save(directory)
     return _report(trained, plan, sample=sample) | coverage_report(coverage)
 

@@ -80,6 +80,15 @@ def test_a_corpus_says_what_it_needs(tokenizer: Path, text: Path, tmp_path: Path
     assert min(report["measured"]["megabytes_per_s"]) > 0
 
 
+def test_lines_that_cannot_be_measured_on_are_told(tokenizer: Path, tmp_path: Path, capsys) -> None:
+    words, text = tmp_path / "words.txt", tmp_path / "text.jsonl"
+    words.write_text("院\n", encoding="utf-8")
+    text.write_text('{"text": "住院"}\n{broken\n', encoding="utf-8")
+    command = ["vocab", "extend", str(tokenizer), str(words), "--out", str(tmp_path / "out")]
+    assert run([*command, "--measure", str(text)]) == 0
+    assert "line 2: not a JSON object" in capsys.readouterr().err
+
+
 def test_a_model_directory_stays_one(tiny_base: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     import erya
