@@ -23,6 +23,7 @@ from erya.text.kinds import (
     character_kinds,
 )
 from erya.text.script_of import Script, script_of_counts
+from erya.tokenizer.stretches import ranges
 from erya.tokenizer.wordpiece import Tokenizer
 
 SCRIPTS: tuple[Script, ...] = get_args(Script)
@@ -152,7 +153,7 @@ def measure_coverage(tokenizer: Tokenizer, texts: Iterable[str]) -> Coverage:
         texts: read once, in chunks of a quarter of a million characters.
     """
     coverage = Coverage()
-    for chunk in _chunks(texts):
+    for chunk in chunks(texts):
         _count(tokenizer, chunk, coverage)
     return coverage
 
@@ -182,7 +183,8 @@ def coverage_rows(coverage: Coverage) -> list[dict[str, Any]]:
     ]
 
 
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+def chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts in lists of about a quarter of a million characters, as corpus jobs hand them over."""
     chunk: list[str] = []
     characters = 0
     for text in texts:
@@ -223,10 +225,7 @@ def _count(tokenizer: Tokenizer, texts: list[str], coverage: Coverage) -> None:
 
 def _places(spans: NDArray[np.int64]) -> NDArray[np.int64]:
     """Every character in any of the spans, once, in order."""
-    lengths = spans[:, 1] - spans[:, 0]
-    ends = np.cumsum(lengths)
-    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(spans[:, 0] - (ends - lengths), lengths)
-    return np.unique(places)
+    return np.unique(ranges(spans[:, 0], spans[:, 1] - spans[:, 0]))
 
 
 def _table(texts: NDArray[np.int64], kinds: NDArray[np.uint8], num_texts: int) -> NDArray[np.int64]:

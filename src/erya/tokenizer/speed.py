@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from erya.tokenizer.coverage import chunks
 from erya.tokenizer.wordpiece import Tokenizer
-
-_CHUNK = 1 << 18
 
 
 def measure_speeds(tokenizers: Sequence[Tokenizer], texts: Sequence[str], *, passes: int = 3) -> list[float]:
@@ -20,27 +19,14 @@ def measure_speeds(tokenizers: Sequence[Tokenizer], texts: Sequence[str], *, pas
     Returns:
         Megabytes of UTF-8 a second, one figure a tokenizer.
     """
-    chunks = _chunks(texts)
+    parts = list(chunks(texts))
     best = [float("inf")] * len(tokenizers)
     for number in range(passes + 1):
         for place, tokenizer in enumerate(tokenizers):
             begin = time.perf_counter()
-            for chunk in chunks:
-                tokenizer.flat_pieces(chunk, literals=False)
+            for part in parts:
+                tokenizer.flat_pieces(part, literals=False)
             if number:
                 best[place] = min(best[place], time.perf_counter() - begin)
     megabytes = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) / 1e6
     return [megabytes / seconds for seconds in best]
-
-
-def _chunks(texts: Sequence[str]) -> list[list[str]]:
-    """The texts in lists of about a quarter of a million characters, as corpus jobs hand them over."""
-    chunks: list[list[str]] = [[]]
-    characters = 0
-    for text in texts:
-        if characters >= _CHUNK:
-            chunks.append([])
-            characters = 0
-        chunks[-1].append(text)
-        characters += len(text)
-    return chunks

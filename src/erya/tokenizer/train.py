@@ -222,7 +222,8 @@ def _ranked(
     elif plan.size is not None:
         most = plan.places // 8
     letters = [chr(code) for code in codes.tolist() if chr(code) in RUN_LETTERS][:most]
-    characters = [char for char in map(chr, codes.tolist()) if char not in set(letters)]
+    in_runs = set(letters)
+    characters = [char for char in map(chr, codes.tolist()) if char not in in_runs]
     if plan.coverage is not None and plan.size is not None:
         beyond = 2 * len(letters) + len(characters) - plan.places
         if beyond > 0:
