@@ -139,11 +139,15 @@ def test_a_quotation_mark_that_nothing_closes_costs_its_row_only(tmp_path, small
 
 def test_wiki_articles_are_whole(tmp_path, small_blocks):
     path = tmp_path / "wiki_00"
-    articles = [f'<doc id="{n}" url="u" title="题{n}">\n题{n}\n\n正文{n}。\n</doc>\n' for n in range(30)]
+    # The mark ends an article only where it is a line of its own.
+    texts = [f"\n正文{n}。\n</doc> 与 </doc>\n尾\n" for n in range(30)]
+    articles = [
+        f'<doc id="{n}" url="u" title="题{n}">\n题{n}\n{text}</doc>\n' for n, text in enumerate(texts)
+    ]
     path.write_text("".join(articles), encoding="utf-8")
     found = blocks_of(path)
-    assert len(found) > 3 and all(block.data.endswith(b"</doc>\n") for block in found)
-    assert texts_of(path)[0] == [f"\n正文{n}。\n" for n in range(30)]
+    assert len(found) > 3 and all(block.data.endswith("尾\n</doc>\n".encode()) for block in found)
+    assert texts_of(path)[0] == texts
 
 
 def test_a_whole_file_is_one_block(tmp_path, monkeypatch):
