@@ -239,5 +239,5 @@ def _cut(long: MarkedTexts, characters: int) -> Iterator[MarkedTexts]:
 
 def _cut_place(text: str, start: int) -> int:
     """Where to cut a text, at `start` or behind; its end if nowhere."""
-    match = _CUT.search(text, start, start + _REACH) or _CUT_HANZI.search(text, start)
+    match = _CUT.search(text, start, start + _REACH) or _CUT_HANZI.search(text, start + _REACH)
     return match.start() if match else len(text)
