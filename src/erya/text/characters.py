@@ -43,6 +43,11 @@ _EMOJI_PARTS = re.compile(
 _EMOJI_PART = re.compile("[\u200d\ufe0e\ufe0f\U000e007f]")
 
 
+def code_points(text: str) -> NDArray[np.uint32]:
+    """The code points of `text`, lone surrogates included, uint32, shape (len(text),)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
 def clean_characters(text: str, *, width: Width = "letters") -> Aligned | None:
     """Normalise the characters of `text`.
 
@@ -58,7 +63,7 @@ def clean_characters(text: str, *, width: Width = "letters") -> Aligned | None:
         The new text, None if it would be the old one. The space or line feed that stands for a run of
         white space maps to the whole run.
     """
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = code_points(text)
     if not _needs_work(_trouble(width)[codes]):
         return None
     kinds = _kinds()[codes]

@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.text.words import Word, code_points
+from erya.text.characters import code_points
+from erya.text.words import Word
 
 _SPACE, _ALONE, _LETTER, _MARK = range(4)
 _CODES = 0x110000

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.text.characters import code_points
 from erya.text.script import Conversion, convert_text
 
 Script = Literal["simplified", "traditional", "mixed", "neutral", "none"]
@@ -43,8 +44,7 @@ def script_of(text: str) -> Script:
         `simplified` or `traditional` when at most a tenth of the Hanzi that tell are of the other script;
         `mixed` when more are; `neutral` when no Hanzi tells; `none` when there is no Hanzi.
     """
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    counts = np.bincount(hanzi_scripts()[codes], minlength=4)
+    counts = np.bincount(hanzi_scripts()[code_points(text)], minlength=4)
     return script_of_counts(*counts[1:].tolist())
 
 

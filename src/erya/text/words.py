@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from erya.errors import InputError
 from erya.files import require_file
+from erya.text.characters import code_points
 
 # Longer than any word, shorter than a paragraph whose line ends were lost.
 MAX_WORD_CHARACTERS = 64
@@ -208,11 +209,6 @@ def is_space(text: str) -> NDArray[np.bool_]:
     """True at white space, bool, shape (len(text),)."""
     spaces: NDArray[np.bool_] = _spaces()[code_points(text)]
     return spaces
-
-
-def code_points(text: str) -> NDArray[np.uint32]:
-    """The code points of `text`, lone surrogates included, uint32, shape (len(text),)."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def without_surrogates(text: str) -> str:

@@ -14,6 +14,7 @@ from erya.corpus.filters.batch import TextBatch
 from erya.corpus.filters.classes import NUM_KINDS, Kind, kinds
 from erya.corpus.filters.options import FilterOptions
 from erya.corpus.filters.repetition import long_runs, one_character, repeated_grams, repeated_lines
+from erya.text.script_of import NOT_HANZI, hanzi_scripts
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=6)
 # Few letters, so that much repeats.
@@ -49,6 +50,11 @@ def test_counts(texts):
 )
 def test_kinds(characters, kind):
     assert {Kind(int(kinds()[ord(character)])) for character in characters} == {kind}
+
+
+def test_all_hanzi_are_counted_as_such():
+    is_hanzi = np.isin(kinds(), (Kind.HANZI, Kind.COMMON))
+    assert is_hanzi[hanzi_scripts() != NOT_HANZI].all()
 
 
 def visible(text):

@@ -13,6 +13,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.text.characters import code_points
 from erya.text.script import convert_text
 
 _CODES = sys.maxunicode + 1
@@ -54,7 +55,7 @@ def fold(texts: Sequence[str]) -> Folded:
     harmless where texts are only compared.
     """
     joined = "".join(f"{text}\n" for text in texts)
-    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    codes = code_points(joined)
     kinds = _kinds()[codes]
     visible = np.flatnonzero(kinds != SPACE)
     newlines = np.flatnonzero(codes == _NEWLINE)

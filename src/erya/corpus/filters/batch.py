@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erya.corpus.filters.classes import NUM_KINDS, Kind, kinds
+from erya.text.characters import code_points
 
 
 class TextBatch:
@@ -33,7 +34,7 @@ class TextBatch:
     def __init__(self, texts: Sequence[str], *, removed: NDArray[np.int64] | None = None) -> None:
         self.texts = list(texts)
         self.joined = "\n".join([*self.texts, ""])
-        self.codes: NDArray[np.uint32] = np.frombuffer(self.joined.encode("utf-32-le"), dtype=np.uint32)
+        self.codes = code_points(self.joined)
         self.lengths = np.fromiter(map(len, self.texts), dtype=np.int64, count=len(self.texts))
         self.bounds = np.zeros(len(self.texts) + 1, dtype=np.int64)
         np.cumsum(self.lengths + 1, out=self.bounds[1:])

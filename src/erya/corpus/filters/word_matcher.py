@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.text.characters import code_points
+
 _TABLE_BITS = 20
 _FACTOR, _ODD = 0x85EBCA77, 0x9E3779B1
 # Words are told apart by so many characters first.
@@ -95,14 +97,10 @@ def _lower(word: str) -> str:
     return "".join(character.lower() if character.isascii() else character for character in word)
 
 
-def _codes(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-
-
 def _table(words: Iterable[str], length: int) -> NDArray[np.bool_]:
     """True at the buckets of the first `length` characters of the words."""
     table = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
-    table[_buckets(_codes("".join(word[:length] for word in words)).reshape(-1, length).T)] = True
+    table[_buckets(code_points("".join(word[:length] for word in words)).reshape(-1, length).T)] = True
     return table
 
 
