@@ -79,6 +79,7 @@ def map_in_order(
         with working_alone():
             yield from map(function, items)
         return
+    strangers = multiprocessing.active_children()
     executor = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
@@ -94,7 +95,11 @@ def map_in_order(
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-    except BrokenProcessPool:
+    except (BrokenProcessPool, BrokenPipeError):  # the latter from one that dies while it is being started
+        # The pool ends those that it knew of when one died; for one started in that moment it waits for ever.
+        for worker in multiprocessing.active_children():
+            if worker not in strangers:
+                worker.kill()
         raise EryaError(
             "a worker process died before its work was done",
             hint="most often the memory ran out: use fewer workers; the same command goes on where this one"
