@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erya.corpus.filters.batch import TextBatch
 from erya.corpus.filters.boilerplate import without_boilerplate
@@ -27,13 +26,11 @@ class FilterOutcome:
     Attributes:
         texts: the texts, edited; of dropped ones as the filters saw them.
         reasons: why each is dropped, the first reason in the order of `FILTERS`; None: it is kept.
-        edited: True where a text is not what it was, bool, shape (D,).
         edits: how many lines were taken out of all texts and numbers masked in those kept, by name.
     """
 
     texts: list[str]
     reasons: list[str | None]
-    edited: NDArray[np.bool_]
     edits: Counter[str] = field(default_factory=Counter)
 
 
@@ -56,7 +53,7 @@ class Filters:
         for reason, function in reversed(FILTERS):
             for document in np.flatnonzero(function(batch, self._options)).tolist():
                 reasons[document] = reason
-        outcome = FilterOutcome(batch.texts, reasons, batch.removed > 0, edits)
+        outcome = FilterOutcome(batch.texts, reasons, edits)
         if self._options.mask:
             self._mask(batch, outcome)
         return outcome
@@ -70,5 +67,4 @@ class Filters:
             masked = mask_private(outcome.texts[document], self._options.mask)
             if masked is not None:
                 outcome.texts[document] = masked.aligned.text
-                outcome.edited[document] = True
                 outcome.edits.update({f"masked {kind}": count for kind, count in masked.counts.items()})
