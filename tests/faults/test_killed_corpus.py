@@ -14,47 +14,64 @@ from pathlib import Path
 
 import pytest
 
+# A build of small units. It kills itself when a phase has come so far, if it is asked to.
 BUILD = """
-import sys
+import os, signal, sys
 from pathlib import Path
-from erya.corpus.clean import clean_corpus
+from erya.corpus import clean
 from erya.corpus.engines.engine import open_engine
+from erya.corpus.job import forget_published
 from erya.corpus.read import blocks
 from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.tokenize import tokenize_corpus
 
 blocks.BLOCK_BYTES = 20_000
+clean._SMALLEST_VOLUME = 15_000
+
+def killed_at(wanted):
+    phase, _, calls = wanted.partition(":")
+    left = int(calls or -1)
+    def tell(now, *_):
+        nonlocal left
+        left -= now == phase
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return tell
+
 if __name__ == "__main__":
-    raw, tokenizer, out, engine, address = sys.argv[1:]
-    with_engine = {"engine": open_engine(engine, workers=2, address=address or None)}
-    if not (Path(out) / "documents").exists():
-        recipe = CorpusRecipe(heldout=0.1)
-        clean_corpus([raw], Path(out) / "documents", recipe, memory_bytes=1 << 28, **with_engine)
-    if not (Path(out) / "shards").exists():
-        tokenize_corpus([Path(out) / "documents"], Path(tokenizer), Path(out) / "shards", **with_engine)
+    raw, tokenizer, out, workers, wanted = sys.argv[1:]
+    out, tell, engine = Path(out), killed_at(wanted), open_engine("local", workers=int(workers))
+    # Killed between the last two steps, it left something to tidy up.
+    forget_published(out / "documents")
+    forget_published(out / "shards")
+    if not (out / "documents").exists():
+        clean.clean_corpus(
+            [raw], out / "documents", CorpusRecipe(heldout=0.1),
+            engine=engine, memory_bytes=1 << 28, on_progress=tell,
+        )
+    if not (out / "shards").exists():
+        tokenize_corpus(
+            [out / "documents"], Path(tokenizer), out / "shards",
+            engine=engine, shard_characters=10_000, on_progress=lambda *_: tell("tokenising"),
+        )
 """
-WORDS = [
-    "我们",
-    "国家",
-    "今天",
-    "天气",
-    "很好",
-    "北京",
-    "上海",
-    "经济",
-    "发展",
-    "science",
-    "2026",
-    "图书馆",
-    "开放",
-    "时间",
-    "孩子",
-    "学校",
-    "老师",
-    "电影",
-    "足球",
-    "比赛",
-]
+# On the cluster the constants of the modules are as they are: other machines do not see what a script sets.
+CLUSTER_BUILD = """
+import sys
+from pathlib import Path
+from erya.corpus.clean import clean_corpus
+from erya.corpus.engines.engine import open_engine
+from erya.corpus.recipe import CorpusRecipe
+from erya.corpus.tokenize import tokenize_corpus
+
+if __name__ == "__main__":
+    raw, tokenizer, out, name, address = sys.argv[1:]
+    engine = open_engine(name, workers=2, address=address or None)
+    documents, shards = Path(out) / "documents", Path(out) / "shards"
+    clean_corpus([raw], documents, CorpusRecipe(heldout=0.1), engine=engine, memory_bytes=1 << 28)
+    tokenize_corpus([documents], Path(tokenizer), shards, engine=engine)
+"""
+HANZI = "我们国家今天气很好北京上海经济发展图书馆开放时间孩子学校老师电影足球比赛"
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +81,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rng = random.Random(7)
     raw = folder / "raw"
     raw.mkdir()
-    texts = ["，".join("".join(rng.choices(WORDS, k=6)) for _ in range(8)) + "。" for _ in range(900)]
-    texts += [text.replace("北京", "南京") for text in texts[::30]] + texts[5:40]
+    texts = ["，".join("".join(rng.choices(HANZI, k=11)) for _ in range(8)) + "。" for _ in range(900)]
+    texts += [text.replace("京", "宁") for text in texts[::30]] + texts[5:40]
     for number in range(3):
         lines = [json.dumps({"text": text}, ensure_ascii=False) for text in texts[number::3]]
         (raw / f"{number}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -75,21 +92,19 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from erya.tokenizer.wordpiece import Tokenizer
 
     Tokenizer(train_vocabulary(texts, size=512).spec).save(tokenizer)
-    script = folder / "build.py"
-    script.write_text(BUILD, encoding="utf-8")
-    return {"raw": raw, "tokenizer": tokenizer, "script": script, "folder": folder}
+    for name, script in (("build", BUILD), ("cluster", CLUSTER_BUILD)):
+        (folder / f"{name}.py").write_text(script, encoding="utf-8")
+    return {"raw": raw, "tokenizer": tokenizer, "folder": folder}
 
 
-def start(
-    inputs: dict[str, Path], out: Path, engine: str = "local", address: str = ""
-) -> subprocess.Popen[bytes]:
-    paths = [str(inputs[name]) for name in ("script", "raw", "tokenizer")]
-    command = [sys.executable, *paths, str(out), engine, address]
+def start(inputs: dict[str, Path], script: str, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    paths = [inputs["folder"] / f"{script}.py", inputs["raw"], inputs["tokenizer"], out]
+    command = [sys.executable, *map(str, paths), *more]
     return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
 
 
-def finish(inputs: dict[str, Path], out: Path, engine: str = "local", address: str = "") -> None:
-    process = start(inputs, out, engine, address)
+def finish(inputs: dict[str, Path], script: str, out: Path, *more: str) -> None:
+    process = start(inputs, script, out, *more)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said.decode()
 
@@ -106,51 +121,79 @@ def checksums(out: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def uninterrupted(inputs: dict[str, Path]) -> tuple[dict[str, str], float]:
     """The checksums of a build that nobody killed, and the seconds it took."""
-    begin = time.monotonic()
-    finish(inputs, inputs["folder"] / "uninterrupted")
-    return checksums(inputs["folder"] / "uninterrupted"), time.monotonic() - begin
+    begin, out = time.monotonic(), inputs["folder"] / "uninterrupted"
+    finish(inputs, "build", out, "1", "")
+    found = checksums(out)
+    assert sum(name.startswith("documents/train") for name in found) > 2, "kills need units to fall between"
+    assert sum(name.startswith("shards/train") and name.endswith("bin") for name in found) > 2
+    return found, time.monotonic() - begin
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_kills_leave_no_trace(
-    inputs: dict[str, Path], uninterrupted: tuple[dict[str, str], float], tmp_path: Path, kills: int
+def done(out: Path) -> tuple[int, int, int, int]:
+    """How many units of each phase are done."""
+    work = out / "documents.unfinished"
+    blocks = [path for path in work.glob("blocks/*/*.json") if path.name != "blocks.json"]
+    return (
+        len(blocks),
+        len(list(work.glob("duplicates.json"))),
+        len(list(work.glob("volumes/*.json"))),
+        len(list(out.glob("shards.unfinished/shards/*.json"))),
+    )
+
+
+def test_a_kill_within_each_phase_leaves_no_trace(
+    inputs: dict[str, Path], uninterrupted: tuple[dict[str, str], float], tmp_path: Path
 ) -> None:
-    expected, seconds = uninterrupted
-    assert any(name.startswith("shards/train") for name in expected)
-    rng = random.Random(kills)
-    killed = 0
-    while killed < kills:
-        process = start(inputs, tmp_path)
-        # Long enough for one unit now and then: the starting of Python alone takes most of a short run.
-        time.sleep(rng.uniform(0.2, 1.1) * seconds)
-        if process.poll() is not None:
-            assert process.returncode == 0, process.communicate()[1].decode()
-            if kills > 2 and not os.environ.get("ERYA_KILL_ONCE"):
-                # The build was done too early: kill another one for the rest.
-                assert checksums(tmp_path) == expected
-                tmp_path = tmp_path / "again"
-                tmp_path.mkdir()
-                continue
-            break
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        killed += 1
-    finish(inputs, tmp_path)
-    assert {name: sha for name, sha in checksums(tmp_path).items() if "again" not in name} == expected
+    moments = (("reading:3", "2"), ("finding duplicates:4", "1"), ("writing:2", "1"), ("tokenising:2", "1"))
+    states = []
+    for moment, workers in moments:
+        process = start(inputs, "build", tmp_path, workers, moment)
+        said = process.communicate(timeout=100)[1]
+        assert process.returncode == -signal.SIGKILL, said.decode()
+        states.append(done(tmp_path))
+        assert (tmp_path / "documents").exists() == (moment == moments[-1][0])
+    (blocks, *_), (all_blocks, found, volumes, _), (_, _, more_volumes, _), (*_, shards) = states
+    assert 3 <= blocks < all_blocks and not found and not volumes
+    assert more_volumes >= 1 and shards == 2
+    finish(inputs, "build", tmp_path, "1", "")
+    assert checksums(tmp_path) == uninterrupted[0]
     assert not list(tmp_path.glob("*.unfinished"))
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_of_two_nodes_writes_the_same(
+def test_twenty_kills_at_random_leave_no_trace(
     inputs: dict[str, Path], uninterrupted: tuple[dict[str, str], float], tmp_path: Path
 ) -> None:
+    expected, seconds = uninterrupted
+    rng, kills, builds = random.Random(20), 0, 0
+    while kills < 20:
+        out = tmp_path / str(builds)
+        process = start(inputs, "build", out, str(rng.choice([1, 2])), "")
+        # Python itself takes a second to start: most kills are to come later.
+        time.sleep(rng.uniform(0.2, 1.1) * seconds)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            continue
+        assert process.returncode == 0, process.communicate()[1].decode()
+        assert checksums(out) == expected
+        builds += 1  # done between two kills: the others go to another build
+    finish(inputs, "build", tmp_path / str(builds), "1", "")
+    assert checksums(tmp_path / str(builds)) == expected
+    assert not list(tmp_path.glob("*/*.unfinished"))
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_of_two_nodes_writes_the_same(inputs: dict[str, Path], tmp_path: Path) -> None:
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="the extra cluster is not installed")
+    finish(inputs, "cluster", tmp_path / "local", "local", "")
     cluster = cluster_utils.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
     )
     try:
         cluster.add_node(num_cpus=2)
-        finish(inputs, tmp_path, "ray", cluster.address)
+        finish(inputs, "cluster", tmp_path / "ray", "ray", cluster.address)
     finally:
         cluster.shutdown()
-    assert checksums(tmp_path) == uninterrupted[0]
+    assert checksums(tmp_path / "ray") == checksums(tmp_path / "local")
