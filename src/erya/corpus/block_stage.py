@@ -26,6 +26,7 @@ from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.summaries import BlockSummary, length_counts, peak_memory, timed
 from erya.files import storage_error
 from erya.text.clean import clean_text
+from erya.text.private import mask_private
 
 TOO_LONG = "a record too large to hold"
 
@@ -112,13 +113,24 @@ class BlockStage:
         for draft, text, reason in zip(drafts, outcome.texts, outcome.reasons, strict=True):
             if reason is None:
                 draft.text = text
+                draft.second = self._masked(draft.second, summary.edits)
+                draft.title = self._masked(draft.title, summary.edits)
                 kept.append(draft)
                 continue
             summary.dropped[reason] += 1
-            summary.note_sample(reason, draft.line, draft.whole)
+            # The report goes further than the raw text does: no number in it either.
+            summary.note_sample(reason, draft.line, self._masked(draft.whole, Counter()) or "")
             dropped.append(draft.whole)
         summary.lengths_dropped = length_counts(dropped)
         return kept
+
+    def _masked(self, text: str | None, edits: Counter[str]) -> str | None:
+        """What the filters have not seen, with the numbers masked that they would mask."""
+        masked = mask_private(text, self._recipe.filters.mask) if text else None
+        if masked is None:
+            return text
+        edits.update({f"masked {kind}": count for kind, count in masked.counts.items()})
+        return masked.aligned.text
 
     def _write(self, files: BlockFiles, block: Block, drafts: Sequence[Draft], seconds: Counter[str]) -> None:
         records = np.array([draft.record for draft in drafts], dtype=np.int64)

@@ -135,6 +135,29 @@ def test_pairs_stay_pairs(tmp_path):
     assert document.text[document.pair_start :] == pair["en"]
 
 
+def test_numbers_are_masked_wherever_they_stand(tmp_path):
+    raw = tmp_path / "pairs.jsonl"
+    records = [
+        {
+            "zh": "请打电话13812345678找我们。",
+            "en": "Call 13812345678 or a0@b.com.",
+            "title": "电话13812345678",
+        },
+        {"zh": "13812345678 13912345678", "en": "13912345678"},
+    ]
+    raw.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    recipe = CorpusRecipe(
+        read=ReadOptions(field="zh", pair_field="en"), filters=FilterOptions(mask=("phone", "email"))
+    )
+    report = clean(raw, tmp_path / "out", recipe)
+    (document,) = read_documents(tmp_path / "out")
+    assert (
+        document.text == "请打电话[电话]找我们。\nCall [电话] or [邮箱]." and document.title == "电话[电话]"
+    )
+    assert report.edits["masked phone"] == 3 and report.edits["masked email"] == 1
+    assert "13912345678" not in json.dumps(report.as_dict()), "nor in the samples of what was dropped"
+
+
 def test_a_share_is_converted(tmp_path):
     raw = tmp_path / "raw.txt"
     raw.write_text("".join(f"第{n}个国家的图书馆开门了。\n" for n in range(1000, 1400)), encoding="utf-8")
