@@ -208,9 +208,10 @@ def builds_table(builds: list[Build]) -> str:
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for run in builds:
+        ratio = f"{run.rate / one.rate:.2f}x" if one.workers == 1 else ""
         lines.append(
             f"| {run.workers} | {run.raw_mb:,.0f} | {run.seconds:,.0f} | {run.rate:.2f} "
-            f"| {run.rate / one.rate:.2f}x | {run.peak_bytes / 2**20:,.0f} "
+            f"| {ratio} | {run.peak_bytes / 2**20:,.0f} "
             f"| {run.shard_bytes / run.raw_mb / 1e6:.2f} |"
         )
     return "\n".join(lines) + "\n"
