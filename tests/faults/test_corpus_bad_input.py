@@ -54,11 +54,12 @@ def test_a_line_too_long_to_hold_is_left_out_and_counted(
 
 @pytest.mark.slow
 def test_a_line_of_200_megabytes_takes_no_memory(tmp_path: Path) -> None:
+    before, after = texts(2)
     with (tmp_path / "raw.txt").open("w", encoding="utf-8") as stream:
-        stream.write(texts(1)[0] + "\n")
+        stream.write(before + "\n")
         for _ in range(200):
             stream.write("好" * 333_333)
-        stream.write("\n" + texts(2)[1] + "\n")
+        stream.write("\n" + after + "\n")
     child = "import resource, sys; from erya.cli.main import run; run(sys.argv[1:]);"
     child += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)"
     command = [sys.executable, "-c", child, "corpus", "clean", "raw.txt", "--out", "out", "--json"]

@@ -19,7 +19,7 @@ MIXTURE = MixtureOptions(by="source", weights={"news": 2, "*": 1}, size=60_000)
 
 def prepare(directory: Path) -> None:
     """Write the documents and the tokenizer."""
-    erya.data.documents.ROW_GROUP_CHARACTERS = 500
+    usual, erya.data.documents.ROW_GROUP_CHARACTERS = erya.data.documents.ROW_GROUP_CHARACTERS, 500
     text = "|我|爱|北京|天安门|。/|abc"
     documents = [
         document(
@@ -30,6 +30,7 @@ def prepare(directory: Path) -> None:
         for number in range(400)
     ]
     write_documents(directory / "documents", documents)
+    erya.data.documents.ROW_GROUP_CHARACTERS = usual
     write_tokenizer(directory / "tokenizer")
 
 
