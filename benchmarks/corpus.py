@@ -180,11 +180,12 @@ def datasketch_signatures() -> Callable[[list[str]], object]:
 def signatures() -> Callable[[list[str]], object]:
     import numpy as np
 
+    from erya.corpus.deduplicate.folding import fold
     from erya.corpus.deduplicate.options import DeduplicateOptions
     from erya.corpus.deduplicate.signatures import signature_batch
 
     options = DeduplicateOptions()
-    return lambda texts: signature_batch(np.arange(len(texts)), texts, options)
+    return lambda texts: signature_batch(np.arange(len(texts)), fold(texts), options)
 
 
 def library_ids(directory: Path) -> Callable[[list[str]], object]:

@@ -85,7 +85,7 @@ def edited(text: str, share: float, rng: random.Random) -> str:
 def erya_pairs(texts: list[str]) -> Pairs:
     with tempfile.TemporaryDirectory() as directory:
         signatures, out = Path(directory) / "signatures", Path(directory) / "duplicates"
-        batch = signature_batch(np.arange(len(texts)), texts, OPTIONS)
+        batch = signature_batch(np.arange(len(texts)), fold(texts), OPTIONS)
         pq.write_table(pa.Table.from_batches([batch]), signatures)
         find_duplicates([signatures], out, OPTIONS, memory_bytes=1 << 30, threads=1, scratch=Path(directory))
         found = pq.read_table(out, columns=["doc", "cluster"]).to_pydict()
@@ -159,11 +159,11 @@ def stages(name: str) -> str:
     docs, rates = np.arange(len(texts)), []
     seconds = []
     for stage in (signature_batch, line_batch):
-        stage(docs, texts, OPTIONS)
+        stage(docs, fold(texts), OPTIONS)
         times = []
         for _ in range(5):
             start = time.process_time()
-            stage(docs, texts, OPTIONS)
+            stage(docs, fold(texts), OPTIONS)
             times.append(time.process_time() - start)
         seconds.append(sorted(times)[2])
         rates.append(size / 1e6 / seconds[-1])

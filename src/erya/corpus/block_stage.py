@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from erya.corpus.deduplicate.folding import fold
 from erya.corpus.deduplicate.lines import line_batch
 from erya.corpus.deduplicate.signatures import signature_batch
 from erya.corpus.filters.apply import Filters
@@ -137,9 +138,10 @@ class BlockStage:
         docs = doc_numbers(block.file.number, block.number, records)
         options = self._recipe.deduplicate
         with timed(seconds, "fingerprint"):
-            signatures = signature_batch(docs, [draft.whole for draft in drafts], options)
-            plain = np.array([draft.second is None for draft in drafts], dtype=np.bool_)
-            lines = line_batch(docs[plain], [draft.text for draft in drafts if draft.second is None], options)
+            folded = fold([draft.whole for draft in drafts])
+            signatures, lines = signature_batch(docs, folded, options), line_batch(docs, folded, options)
+            pairs = docs[[draft.second is not None for draft in drafts]]
+            lines = lines.filter(pa.array(~np.isin(lines["doc"].to_numpy(), pairs)))
         with timed(seconds, "keep"):
             columns = [
                 docs,

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from erya.corpus.deduplicate.cluster import DUPLICATES, DuplicateCounts, find_duplicates
+from erya.corpus.deduplicate.folding import fold
 from erya.corpus.deduplicate.options import DeduplicateOptions
 from erya.corpus.deduplicate.signature_file import SignatureFile
 from erya.corpus.deduplicate.signatures import fingerprints, signature_batch, signature_schema
@@ -30,7 +31,7 @@ OTHER = (
 def cluster(directory, texts, options=OPTIONS, *, docs=None, order=None, files=1, **limits):
     """The rows of DUPLICATES and the counts; the documents lie in `files` files in the given order."""
     docs = np.arange(len(texts)) if docs is None else np.asarray(docs)
-    batch = signature_batch(docs, texts, options)
+    batch = signature_batch(docs, fold(texts), options)
     order = np.arange(len(texts)) if order is None else order
     directory.mkdir(exist_ok=True)
     paths = []
@@ -78,7 +79,7 @@ def test_a_retold_story_is_near_and_a_copy_exact(tmp_path):
     similarity = {row["doc"]: row["similarity"] for row in rows}
     assert similarity[10] == similarity[30] == similarity[40] == 1.0
     assert 0.5 <= similarity[20] < 0.9
-    story, short = fingerprints([STORY, "短"]).tolist()
+    story, short = fingerprints(fold([STORY, "短"])).tolist()
     assert [row["cluster"] for row in rows] == [story, short, story, story, short]
 
 

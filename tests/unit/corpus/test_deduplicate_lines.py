@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from erya.corpus.deduplicate.cluster import DUPLICATES
+from erya.corpus.deduplicate.folding import fold
 from erya.corpus.deduplicate.lines import LINES, line_batch, without_lines
 from erya.corpus.deduplicate.options import DeduplicateOptions
 from erya.corpus.deduplicate.repeated_lines import LineCounts, find_repeated_lines
@@ -16,7 +17,7 @@ NOTICE = "版权所有，未经许可不得转载本站任何内容。"
 def test_only_long_lines_are_compared_and_space_and_script_do_not_count():
     options = DeduplicateOptions(min_line_characters=4)
     texts = ["一二三\n一 二 三 四\n\n發展中國", "", "发展 中国\n一二三四"]
-    found = line_batch(np.array([7, 8, 9]), texts, options).to_pydict()
+    found = line_batch(np.array([7, 8, 9]), fold(texts), options).to_pydict()
     assert found["doc"] == [7, 7, 9, 9]
     assert found["line"] == [1, 3, 0, 1]
     assert found["hash"][0] == found["hash"][3] != found["hash"][1] == found["hash"][2]
@@ -24,12 +25,12 @@ def test_only_long_lines_are_compared_and_space_and_script_do_not_count():
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "短"]])
 def test_without_lines_there_is_an_empty_batch(texts):
-    batch = line_batch(np.arange(len(texts)), texts, DeduplicateOptions())
+    batch = line_batch(np.arange(len(texts)), fold(texts), DeduplicateOptions())
     assert (batch.num_rows, batch.schema) == (0, LINES)
 
 
 def test_lines_are_not_compared_when_they_are_not_dropped():
-    assert line_batch(np.arange(1), [NOTICE], DeduplicateOptions(lines="off")).num_rows == 0
+    assert line_batch(np.arange(1), fold([NOTICE]), DeduplicateOptions(lines="off")).num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_removing_lines_leaves_no_wide_gap(lines, expected):
 
 def repeated(directory, texts, options, *, duplicates=(), files=1):
     docs = np.arange(len(texts)) * 3
-    batch = line_batch(docs, texts, options)
+    batch = line_batch(docs, fold(texts), options)
     paths = []
     for number, part in enumerate(np.array_split(np.arange(batch.num_rows), files)):
         paths.append(directory / f"lines-{number}.parquet")

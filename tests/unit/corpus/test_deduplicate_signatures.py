@@ -27,7 +27,7 @@ OTHER = (
 
 
 def signatures_of(texts, options=OPTIONS):
-    batch = signature_batch(np.arange(len(texts)), texts, options)
+    batch = signature_batch(np.arange(len(texts)), fold(texts), options)
     return [[row[name] for name in band_names(options)] for row in batch.to_pylist()]
 
 
@@ -46,7 +46,7 @@ def jaccard(left, right, n=2):
     ["頭髮發展，軟體 Ab１！", "头发发展，软体\nＡＢ1！", " 头发发展，軟体　ab1！\n\n"],
 )
 def test_space_script_width_and_case_do_not_tell_texts_apart(other):
-    expected, found = fingerprints(["头发发展，软体 ab1!", other])
+    expected, found = fingerprints(fold(["头发发展，软体 ab1!", other]))
     assert found == expected
 
 
@@ -54,16 +54,16 @@ def test_space_script_width_and_case_do_not_tell_texts_apart(other):
     "other", ["头发发展软体ab1!", "头发展发，软体ab1!", "头发发展，软体ab1", "", "ab1!头发发展，软体"]
 )
 def test_all_else_tells_texts_apart(other):
-    one, two = fingerprints(["头发发展，软体ab1!", other])
+    one, two = fingerprints(fold(["头发发展，软体ab1!", other]))
     assert one != two
 
 
 @given(st.lists(st.text(st.sampled_from("一二三\n \t，a\ud800\U0003134a"), max_size=8), max_size=6))
 def test_a_fingerprint_does_not_depend_on_the_texts_beside_it(texts):
-    assert fingerprints(texts).tolist() == [int(fingerprints([text])[0]) for text in texts]
+    assert fingerprints(fold(texts)).tolist() == [int(fingerprints(fold([text]))[0]) for text in texts]
     squeezed = ["".join(text.split()) for text in texts]
     equal = [[one == two for two in squeezed] for one in squeezed]
-    found = fingerprints(texts)
+    found = fingerprints(fold(texts))
     assert (found[:, None] == found[None, :]).tolist() == equal or not texts
 
 
@@ -138,7 +138,7 @@ def test_short_texts_have_no_signature():
 @pytest.mark.parametrize("near", ["drop", "mark", "off"])
 def test_the_schema_is_that_of_the_batch_even_without_documents(near):
     options = DeduplicateOptions(near=near)
-    empty, full = (signature_batch(np.arange(len(texts)), texts, options) for texts in ([], [STORY]))
+    empty, full = (signature_batch(np.arange(len(texts)), fold(texts), options) for texts in ([], [STORY]))
     assert empty.schema == full.schema == signature_schema(options)
     assert empty.num_rows == 0
     assert len(full.schema) == (2 if near == "off" else 2 + 32)

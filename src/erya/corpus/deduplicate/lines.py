@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from erya.corpus.deduplicate.folding import fold, hash_slices
+from erya.corpus.deduplicate.folding import Folded, hash_slices
 from erya.corpus.deduplicate.options import DeduplicateOptions
 
 LINES = pa.schema([pa.field("doc", pa.int64()), pa.field("line", pa.int32()), pa.field("hash", pa.uint64())])
 _WIDE_GAP = re.compile(r"\n{3,}")
 
 
-def line_batch(docs: NDArray[np.int64], texts: Sequence[str], options: DeduplicateOptions) -> pa.RecordBatch:
+def line_batch(docs: NDArray[np.int64], folded: Folded, options: DeduplicateOptions) -> pa.RecordBatch:
     """Hashes of the lines that are long enough to be compared.
 
     Args:
         docs: the documents' numbers, int64, shape (D,).
-        texts: their texts, D of them; a line ends at a newline.
+        folded: their texts, D of them; a line ends at a newline.
         options: how long is long enough, and whether lines are compared at all.
     Returns:
         A row a line: `doc`, `line` (from 0) and `hash`, which is the same for lines that differ in white
         space, script, width and case only.
     """
-    folded = fold(texts)
     starts, ends = folded.line_bounds[:-1], folded.line_bounds[1:]
     is_compared = (ends - starts >= options.min_line_characters) & (options.lines != "off")
     compared = np.flatnonzero(is_compared)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from erya.corpus.deduplicate.folding import LETTER, Folded, fold, hash_slices
+from erya.corpus.deduplicate.folding import LETTER, Folded, hash_slices
 from erya.corpus.deduplicate.options import DeduplicateOptions
 from erya.runtime import require
 
@@ -22,7 +21,7 @@ _MIXER = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
 
 
-def fingerprints(texts: Sequence[str]) -> NDArray[np.uint64]:
+def fingerprints(folded: Folded) -> NDArray[np.uint64]:
     """64 bits a text, the same for texts that differ in white space, script, width and case only.
 
     Among a hundred million documents the chance that any two different ones share it is below 0.03 %.
@@ -30,7 +29,7 @@ def fingerprints(texts: Sequence[str]) -> NDArray[np.uint64]:
     Returns:
         The fingerprints, uint64, shape (D,).
     """
-    return _fingerprints(fold(texts))
+    return hash_slices(folded, folded.bounds[:-1], folded.bounds[1:])
 
 
 def band_names(options: DeduplicateOptions) -> list[str]:
@@ -44,14 +43,12 @@ def signature_schema(options: DeduplicateOptions) -> pa.Schema:
     return pa.schema([pa.field("doc", pa.int64()), pa.field("fingerprint", pa.uint64()), *bands])
 
 
-def signature_batch(
-    docs: NDArray[np.int64], texts: Sequence[str], options: DeduplicateOptions
-) -> pa.RecordBatch:
+def signature_batch(docs: NDArray[np.int64], folded: Folded, options: DeduplicateOptions) -> pa.RecordBatch:
     """Fingerprints and signatures of some documents.
 
     Args:
         docs: their numbers, int64, shape (D,).
-        texts: their texts, D of them.
+        folded: their texts, D of them.
         options: which n-grams and how many minima.
     Returns:
         A row a document: `doc`, `fingerprint` and the signature: the low 16 bits of every minimum, four of
@@ -61,15 +58,10 @@ def signature_batch(
     Source: Broder 1997, On the Resemblance and Containment of Documents; Li and Koenig 2010, b-Bit Minwise
         Hashing; Dahlgaard et al. 2017, Fast Similarity Sketching (what rensa computes).
     """
-    folded = fold(texts)
-    columns = [pa.array(docs, pa.int64()), pa.array(_fingerprints(folded), pa.uint64())]
+    columns = [pa.array(docs, pa.int64()), pa.array(fingerprints(folded), pa.uint64())]
     if options.near != "off":
         columns += _bands(folded, options)
     return pa.record_batch(columns, schema=signature_schema(options))
-
-
-def _fingerprints(folded: Folded) -> NDArray[np.uint64]:
-    return hash_slices(folded, folded.bounds[:-1], folded.bounds[1:])
 
 
 def _bands(folded: Folded, options: DeduplicateOptions) -> list[pa.Array]:
