@@ -5,19 +5,29 @@ N tokens, S sequences, L longest length, H width.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from erya.models.config import EncoderConfig
 from erya.models.outputs import EncoderOutput
-from erya.nn.attention import BackendName, SelfAttention
+from erya.models.parts import (
+    make_blocks,
+    make_convolution,
+    make_distances,
+    make_embeddings,
+    make_norm,
+    make_pooler,
+)
+from erya.models.positions import Absolute
+from erya.nn.attention import BackendName
 from erya.nn.block import PostNormBlock
-from erya.nn.embeddings import Embeddings
-from erya.nn.feedforward import FeedForward
 from erya.nn.layout import Layout, layout_of
 from erya.nn.packing import PackedTensors, repad
-from erya.nn.pooling import FirstTokenPooler
+from erya.nn.pooling import pool_tokens
 
 
 class Encoder(nn.Module):
@@ -25,9 +35,9 @@ class Encoder(nn.Module):
 
     Args:
         config: sizes and options.
-        pooler: whether to have the dense layer on the first token.
+        pooler: whether to have the dense layer on each sequence's pooled state.
         attention_backend: which attention kernel; `auto` picks the best that can.
-    Source: Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers.
+    Source: Devlin et al. 2019, BERT: Pre-training of Deep Bidirectional Transformers; the parts name theirs.
     """
 
     def __init__(
@@ -35,61 +45,53 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.embeddings = Embeddings(
-            config.vocab_size,
-            config.hidden_size,
-            max_positions=config.max_positions,
-            num_segments=config.num_segments,
-            norm_eps=config.layer_norm_eps,
-            dropout_prob=config.dropout_prob,
-        )
-        self.blocks = nn.ModuleList(_block(config, attention_backend) for _ in range(config.num_layers))
-        self.pooler = FirstTokenPooler(config.hidden_size) if pooler else None
+        self.embeddings = make_embeddings(config)
+        self.distances = make_distances(config)
+        self.blocks = make_blocks(config, attention_backend)
+        self.convolution = make_convolution(config)
+        self.norm = make_norm(config, config.hidden_size) if config.pre_norm else nn.Identity()
+        self.pooler = make_pooler(config) if pooler else None
+        self._order = [index for layer in range(config.num_layers) for index in config.block_of(layer)]
 
-    def forward(self, batch: PackedTensors, *, keep_all_hidden: bool = False) -> EncoderOutput:
+    def forward(
+        self, batch: PackedTensors, *, keep_all_hidden: bool = False, keep_attentions: bool = False
+    ) -> EncoderOutput:
         """Encode a batch.
 
         Args:
             batch: the packed sequences.
             keep_all_hidden: whether to return every block's states too.
+            keep_attentions: whether to return every block's attention probabilities too; slower.
+        Raises:
+            ValueError: a sequence is longer than the encoder can take.
         """
         hidden, layout = self._embed(batch)
         states = [hidden]
-        for block in self.blocks:
-            hidden = block(hidden, layout)
-            if keep_all_hidden:
-                states.append(hidden)
+        probs: list[list[Tensor]] | None = [] if keep_attentions else None
+        for state in self._run(hidden, layout, probs=probs):
+            states = [*states, state] if keep_all_hidden else [state]
+        states[-1] = self.norm(states[-1])
         num_tokens = len(batch.ids)
         all_hidden = tuple(state[:num_tokens] for state in states) if keep_all_hidden else None
-        return EncoderOutput(hidden[:num_tokens], all_hidden)
+        attentions = None if probs is None else tuple(_by_sequence(of, batch, layout) for of in probs)
+        return EncoderOutput(states[-1][:num_tokens], all_hidden, attentions)
 
     def pooled(self, batch: PackedTensors) -> Tensor:
-        """One vector a sequence, shape (S, H): `pool(forward(batch), batch)`, but cheaper.
+        """One vector a sequence, shape (S, H): `pool(forward(batch), batch)`, but cheaper where it can be.
 
-        Only first tokens are pooled, so the last block computes its feed-forward layer for them alone.
+        Where only first tokens are pooled, the last block computes its feed-forward layer for them alone.
 
         Raises:
-            ValueError: the encoder was built or opened without a pooler.
+            ValueError: the encoder was built or opened without a pooler, or a sequence is too long.
         """
-        if self.pooler is None:
-            raise ValueError("this encoder has no pooler")
+        self._require_pooler()
+        if self.config.pooler.pooling != "first":
+            return self.pool(self(batch), batch)
         hidden, layout = self._embed(batch)
-        *blocks, last = self.blocks
-        for block in blocks:
-            hidden = block(hidden, layout)
-        vectors: Tensor = self.pooler(last(hidden, layout, rows=batch.bounds[:-1].long()))
+        for state in self._run(hidden, layout, rows=batch.bounds[:-1].long()):
+            hidden = state
+        vectors: Tensor = self.pooler(self.norm(hidden))  # type: ignore[misc]  # required above
         return vectors
-
-    def _embed(self, batch: PackedTensors) -> tuple[Tensor, Layout]:
-        """The blocks' input, shape (rows of the layout, H), and where its sequences are."""
-        device = batch.ids.device.type
-        half = torch.is_autocast_enabled(device)
-        layout = layout_of(batch, round_shapes=half and device == "cpu")
-        hidden = self.embeddings(batch)
-        if half:
-            # From here on all states are in autocast's format: mixed sums would be cast at every block.
-            hidden = hidden.to(torch.get_autocast_dtype(device))
-        return functional.pad(hidden, (0, 0, 0, layout.num_rows - len(hidden))), layout
 
     def pool(self, output: EncoderOutput, batch: PackedTensors) -> Tensor:
         """One vector a sequence, shape (S, H).
@@ -97,44 +99,119 @@ class Encoder(nn.Module):
         Raises:
             ValueError: the encoder was built or opened without a pooler.
         """
-        if self.pooler is None:
-            raise ValueError("this encoder has no pooler")
-        pooled: Tensor = self.pooler(output.hidden.index_select(0, batch.bounds[:-1].long()))
+        self._require_pooler()
+        states = pool_tokens(output.hidden, batch, pooling=self.config.pooler.pooling)
+        pooled: Tensor = self.pooler(states)  # type: ignore[misc]  # required above
         return pooled
 
     def padded(
-        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        *,
+        task_type_ids: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Encode a padded batch as `transformers` does; only kept positions are computed.
 
         Args:
             input_ids: shape (S, L).
-            attention_mask: True or 1 at kept positions, shape (S, L); each row keeps its first.
-            token_type_ids: shape (S, L); zeros when None.
+            attention_mask: True or 1 at kept positions, shape (S, L); each row keeps at least one.
+            token_type_ids, task_type_ids: shape (S, L); zeros when None.
         Returns:
             (last_hidden_state, pooler_output), shapes (S, L, H) and (S, H); zeros at positions not kept.
             pooler_output is None when the encoder has no pooler.
+        Raises:
+            ValueError: a row keeps nothing, or a sequence is longer than the encoder can take.
+        """
+        batch = self.pack(input_ids, attention_mask, token_type_ids, task_type_ids=task_type_ids)
+        output = self(batch)
+        pooled = None if self.pooler is None else self.pool(output, batch)
+        return repad(output.hidden, attention_mask), pooled
+
+    def pack(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        *,
+        position_ids: Tensor | None = None,
+        task_type_ids: Tensor | None = None,
+    ) -> PackedTensors:
+        """A padded batch, as `transformers` has it, packed; see `padded`.
+
+        Args:
+            position_ids: from 0, shape (S, L); None: as this encoder counts them.
         Raises:
             ValueError: a row keeps nothing.
         """
         if not bool(attention_mask.bool().any(dim=1).all()):
             raise ValueError("every row of attention_mask must keep at least one position")
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        batch = PackedTensors.from_padded(input_ids, attention_mask, types)
-        output = self(batch)
-        pooled = None if self.pooler is None else self.pool(output, batch)
-        return repad(output.hidden, attention_mask), pooled
+        if position_ids is None:
+            position_ids = self._padded_positions(input_ids)
+        return PackedTensors.from_padded(
+            input_ids, attention_mask, types, position_ids=position_ids, task_ids=task_type_ids
+        )
+
+    def _padded_positions(self, input_ids: Tensor) -> Tensor | None:
+        """Where positions begin behind those kept for padding, only what is no padding counts."""
+        positions = self.config.positions
+        if not isinstance(positions, Absolute) or positions.first == 0:
+            return None
+        real = input_ids != self.config.pad_id
+        return real.cumsum(dim=1) * real - 1
+
+    def _run(
+        self,
+        hidden: Tensor,
+        layout: Layout,
+        *,
+        rows: Tensor | None = None,
+        probs: list[list[Tensor]] | None = None,
+    ) -> Iterable[Tensor]:
+        """The states after each layer; of the last one only `rows`, where given."""
+        last = len(self._order) - 1
+        for step, index in enumerate(self._order):
+            block = self.blocks[index]
+            assert isinstance(block, PostNormBlock), "a block is one of erya.nn.block"
+            if step == 0 and self.convolution is not None:
+                hidden = self.convolution(hidden, block(hidden, layout, probs=probs), layout)
+                hidden = hidden if rows is None or last > 0 else hidden.index_select(0, rows)
+            else:
+                hidden = block(hidden, layout, rows=rows if step == last else None, probs=probs)
+            if (step + 1) % self.config.group_size == 0:
+                yield hidden
+
+    def _embed(self, batch: PackedTensors) -> tuple[Tensor, Layout]:
+        """The blocks' input, shape (rows of the layout, H), and where its sequences are."""
+        self._require_short(batch)
+        device = batch.ids.device.type
+        half = torch.is_autocast_enabled(device)
+        layout = layout_of(batch, round_shapes=half and device == "cpu")
+        if self.distances is not None:
+            layout = replace(layout, distances=self.distances())
+        hidden = self.embeddings(batch)
+        if half:
+            # From here on all states are in autocast's format: mixed sums would be cast at every block.
+            hidden = hidden.to(torch.get_autocast_dtype(device))
+        return functional.pad(hidden, (0, 0, 0, layout.num_rows - len(hidden))), layout
+
+    def _require_short(self, batch: PackedTensors) -> None:
+        longest = self.config.max_positions
+        if batch.max_length > longest:
+            raise ValueError(
+                f"a sequence has {batch.max_length} tokens; this encoder takes at most {longest}, special"
+                " tokens included"
+            )
+
+    def _require_pooler(self) -> None:
+        if self.pooler is None:
+            raise ValueError("this encoder has no pooler")
 
 
-def _block(config: EncoderConfig, backend: BackendName) -> PostNormBlock:
-    attention = SelfAttention(
-        config.hidden_size, config.num_heads, dropout_prob=config.attention_dropout_prob, backend=backend
-    )
-    feedforward = FeedForward(config.hidden_size, config.intermediate_size, activation=config.activation)
-    return PostNormBlock(
-        attention,
-        feedforward,
-        size=config.hidden_size,
-        dropout_prob=config.dropout_prob,
-        norm_eps=config.layer_norm_eps,
-    )
+def _by_sequence(groups: list[Tensor], batch: PackedTensors, layout: Layout) -> tuple[Tensor, ...]:
+    """The probabilities of each sequence in the batch's order, shape (heads, length, length) each."""
+    laid = [of_sequence for group in groups for of_sequence in group]
+    found = dict(zip(layout.order, laid, strict=True))
+    return tuple(found[s][:, :length, :length] for s, length in enumerate(batch.lengths))

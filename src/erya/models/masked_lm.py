@@ -1,6 +1,6 @@
 """The masked language model: an encoder and a head that guesses chosen tokens.
 
-N tokens, M chosen positions, H width, V vocabulary size.
+N tokens, M chosen positions, H width, E width of the embeddings, V vocabulary size.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from erya.models.encoder import Encoder
+from erya.models.parts import make_norm
 from erya.nn.feedforward import ACTIVATIONS
 from erya.nn.losses import LossTerm, summed_cross_entropy
 from erya.nn.packing import PackedTensors
@@ -26,13 +27,13 @@ class MaskedLanguageHead(nn.Module):
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         config = encoder.config
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.activation = ACTIVATIONS[config.activation]
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dense = nn.Linear(config.hidden_size, config.words_size, bias=config.head_bias)
+        self.activation = ACTIVATIONS[config.head_activation or config.activation]
+        self.norm = make_norm(config, config.words_size)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
 
     def forward(self, hidden: Tensor, embedding: Tensor) -> Tensor:
-        """From states, shape (M, H), and the token embedding, shape (V, H), to logits, shape (M, V)."""
+        """From states, shape (M, H), and the token embedding, shape (V, E), to logits, shape (M, V)."""
         return functional.linear(self.norm(self.activation(self.dense(hidden))), embedding, self.bias)
 
 

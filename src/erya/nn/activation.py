@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Activation = Literal["gelu", "gelu_new", "relu"]
+Activation = Literal["gelu", "gelu_new", "relu", "silu", "tanh"]

@@ -37,15 +37,20 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape in, the same shape and number format out."""
-        if not self.training or self.prob == 0.0:
-            return x
-        if x.device.type != "cpu" or x.dtype not in _BITS:
-            return functional.dropout(x, self.prob)
-        dropped: Tensor = _CpuDropout.apply(x, self.prob)  # type: ignore[no-untyped-call]
-        return dropped
+        return drop(x, self.prob) if self.training else x
 
     def extra_repr(self) -> str:
         return f"prob={self.prob}"
+
+
+def drop(x: Tensor, prob: float) -> Tensor:
+    """Set elements to zero with probability `prob`, in [0, 1), and scale up the rest."""
+    if prob == 0.0:
+        return x
+    if x.device.type != "cpu" or x.dtype not in _BITS:
+        return functional.dropout(x, prob)
+    dropped: Tensor = _CpuDropout.apply(x, prob)  # type: ignore[no-untyped-call]
+    return dropped
 
 
 class _CpuDropout(torch.autograd.Function):

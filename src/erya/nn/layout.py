@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from erya.nn.packing import PackedTensors
 from erya.nn.shapes import rounded_up
@@ -34,6 +35,7 @@ class Group:
             own sequence. None when the rectangle is the packed run itself.
         padding: True at cells that are padding, shape (G * L, 1); None without padding.
         key_bias: 0 at tokens, -inf at padding, float32, shape (G, 1, L); None without padding.
+        positions: of each cell, int64, shape (G, L); None where a sequence's tokens count 0, 1, 2, ...
     """
 
     num_sequences: int
@@ -41,6 +43,12 @@ class Group:
     rows: Tensor | None
     padding: Tensor | None
     key_bias: Tensor | None
+    positions: Tensor | None = None
+
+    def distances(self, device: torch.device) -> Tensor:
+        """How far each key is behind each query, int64, shape (1, L, L), or (G, L, L) with `positions`."""
+        places = torch.arange(self.length, device=device)[None] if self.positions is None else self.positions
+        return places[:, :, None] - places[:, None, :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,10 @@ class Layout:
         num_rows: rows that blocks compute: N, or more with rounded shapes; rows from N on are idle.
         bounds: sequence bounds, int32, shape (S + 1,).
         max_length: tokens of the longest sequence.
+        positions: of each row, int64, shape (num_rows,); 0 at idle rows.
+        order: number of the sequence in each place of the groups laid end to end.
+        has_gaps: whether some sequence's positions do not count 0, 1, 2, ...
+        distances: embeddings of distances, shape (R, H), for blocks that use them.
     """
 
     groups: tuple[Group, ...]
@@ -61,6 +73,10 @@ class Layout:
     num_rows: int
     bounds: Tensor
     max_length: int
+    positions: Tensor
+    order: tuple[int, ...]
+    has_gaps: bool
+    distances: Tensor | None = None
 
 
 def layout_of(batch: PackedTensors, *, round_shapes: bool = False) -> Layout:
@@ -71,24 +87,42 @@ def layout_of(batch: PackedTensors, *, round_shapes: bool = False) -> Layout:
         round_shapes: whether to round the number of rows and the lengths of rectangles up, so that batches
             share shapes; see `erya.nn.shapes`.
     """
-    lengths, device, num_tokens = batch.lengths, batch.ids.device, sum(batch.lengths)
+    lengths, num_tokens = batch.lengths, sum(batch.lengths)
     num_rows = rounded_up(num_tokens, steps_per_octave=16) if round_shapes else num_tokens
     is_rectangle = len(set(lengths)) == 1 and num_rows == num_tokens
     if is_rectangle and _length_of(lengths, round_shapes=round_shapes) == lengths[0]:
-        groups = (Group(len(lengths), lengths[0], None, None, None),)
-        return Layout(groups, None, num_rows, batch.bounds, batch.max_length)
+        rectangle = batch.positions.view(len(lengths), -1) if batch.has_gaps else None
+        groups = (Group(len(lengths), lengths[0], None, None, None, rectangle),)
+        return _layout(batch, groups, None, num_rows, range(len(lengths)))
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     places = np.zeros(num_rows, dtype=np.int64)  # idle rows repeat the first cell
-    built, cells = [], 0
+    built, cells, order = [], 0, []
     for members in _similar(lengths):
         own = np.asarray(lengths)[members]
         length = _length_of(own, round_shapes=round_shapes)
-        group, rows = _rectangle(starts[members], own, length, device)
+        group, rows = _rectangle(batch, starts[members], own, length)
         real = slice(None) if group.padding is None else ~group.padding.view(-1).cpu().numpy()
         places[rows[real]] = cells + np.arange(len(rows))[real]
         cells += len(rows)
         built.append(group)
-    return Layout(tuple(built), torch.from_numpy(places).to(device), num_rows, batch.bounds, batch.max_length)
+        order += members
+    return _layout(batch, built, torch.from_numpy(places).to(batch.ids.device), num_rows, order)
+
+
+def _layout(
+    batch: PackedTensors, groups: Sequence[Group], places: Tensor | None, num_rows: int, order: Sequence[int]
+) -> Layout:
+    positions = functional.pad(batch.positions, (0, num_rows - len(batch.positions)))
+    return Layout(
+        tuple(groups),
+        places,
+        num_rows,
+        batch.bounds,
+        batch.max_length,
+        positions,
+        tuple(order),
+        batch.has_gaps,
+    )
 
 
 def _length_of(lengths: Sequence[int] | np.ndarray, *, round_shapes: bool) -> int:
@@ -110,14 +144,16 @@ def _similar(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def _rectangle(
-    starts: np.ndarray, lengths: np.ndarray, length: int, device: torch.device
+    batch: PackedTensors, starts: np.ndarray, lengths: np.ndarray, length: int
 ) -> tuple[Group, np.ndarray]:
     """The rectangle of some sequences, and its rows as a numpy array."""
-    columns = np.arange(length)
+    device, columns = batch.ids.device, np.arange(length)
     rows = (starts[:, None] + np.minimum(columns, lengths[:, None] - 1)).reshape(-1)
     rows_tensor = torch.from_numpy(rows).to(device)
+    positions = batch.positions[rows_tensor].view(len(lengths), length) if batch.has_gaps else None
     if int(lengths.min()) == length:
-        return Group(len(lengths), length, rows_tensor, None, None), rows
+        return Group(len(lengths), length, rows_tensor, None, None, positions), rows
     padding = torch.from_numpy(columns[None, :] >= lengths[:, None]).to(device)
     bias = torch.zeros(padding.shape, device=device).masked_fill_(padding, float("-inf"))
-    return Group(len(lengths), length, rows_tensor, padding.view(-1, 1), bias.unsqueeze(1)), rows
+    group = Group(len(lengths), length, rows_tensor, padding.view(-1, 1), bias.unsqueeze(1), positions)
+    return group, rows

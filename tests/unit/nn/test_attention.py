@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from erya.nn import attention_matmul
-from erya.nn.attention import SelfAttention, attend
+from erya.nn.attention import Demand, SelfAttention, attend
 from erya.nn.dropout import keep_bits, keep_scale
 from erya.nn.layout import layout_of
 
@@ -28,7 +28,7 @@ def test_equals_attention_sequence_by_sequence_with_its_gradient(packed_of, leng
     ours = torch.randn(sum(lengths), 3 * 24, dtype=torch.float64, requires_grad=True)
     theirs = ours.detach().clone().requires_grad_()
     weights = torch.randn(sum(lengths), 24, dtype=torch.float64)
-    out = attend(ours, layout_of(packed_of(*lengths)), num_heads=num_heads)
+    out = attend(ours, layout_of(packed_of(*lengths)), Demand(num_heads))
     expected = by_sequence(theirs, lengths, num_heads)
     torch.testing.assert_close(out, expected)
     (out * weights).sum().backward()
@@ -89,8 +89,8 @@ def test_bfloat16_stays_near_float32(packed_of):
     torch.manual_seed(0)
     qkv = torch.randn(sum(lengths), 3 * 32)
     layout = layout_of(packed_of(*lengths))
-    exact = attend(qkv, layout, num_heads=2)
-    rounded = attend(qkv.bfloat16(), layout, num_heads=2)
+    exact = attend(qkv, layout, Demand(2))
+    rounded = attend(qkv.bfloat16(), layout, Demand(2))
     assert rounded.dtype == torch.bfloat16
     assert (rounded.float() - exact).abs().max() < 0.03
 
@@ -98,17 +98,17 @@ def test_bfloat16_stays_near_float32(packed_of):
 def test_a_backend_that_cannot_says_why(packed_of):
     layout = layout_of(packed_of(4))
     with pytest.raises(ValueError, match="runs on cuda, not on cpu"):
-        attend(torch.randn(4, 12), layout, num_heads=1, backend="varlen")
+        attend(torch.randn(4, 12), layout, Demand(1), backend="varlen")
 
 
-def test_varlen_declares_that_it_has_no_dropout():
+def test_varlen_declares_that_it_has_no_dropout(packed_of):
     from erya.nn.attention import BACKENDS
 
     fake = torch.empty(4, 12, dtype=torch.bfloat16, device="meta")
-    backend = BACKENDS["varlen"]
+    backend, layout = BACKENDS["varlen"], layout_of(packed_of(4))
     relaxed = type(backend)(backend.attend, dropout=False, devices=("meta",), dtypes=backend.dtypes)
-    assert relaxed.refusal(fake, 0.0) is None
-    assert "no dropout" in relaxed.refusal(fake, 0.1)
+    assert relaxed.refusal(fake, layout, Demand(1)) is None
+    assert "no dropout" in relaxed.refusal(fake, layout, Demand(1, 0.1))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def cuda_layout_of(packed_of):
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_varlen_kernel_equals_matmul_on_cuda(cuda_layout_of, lengths):
     qkv = torch.randn(sum(lengths), 3 * 64, device="cuda", dtype=torch.bfloat16)
-    varlen = attend(qkv, cuda_layout_of(*lengths), num_heads=2, backend="varlen")
+    varlen = attend(qkv, cuda_layout_of(*lengths), Demand(2), backend="varlen")
     exact = by_sequence(qkv.float(), lengths, 2)
     assert (varlen.float() - exact).abs().max() < 0.03
 
@@ -143,7 +143,7 @@ def test_gradient_of_the_varlen_kernel_equals_that_of_matmul_on_cuda(cuda_layout
     exact = qkv.detach().float().requires_grad_()
     weights = torch.randn(sum(lengths), 64, device="cuda")
     for given, backend in ((qkv, "varlen"), (exact, "matmul")):
-        (attend(given, layout, num_heads=2, backend=backend).float() * weights).sum().backward()
+        (attend(given, layout, Demand(2), backend=backend).float() * weights).sum().backward()
     assert (qkv.grad.float() - exact.grad).abs().max() < 0.02 * exact.grad.abs().max()
 
 
