@@ -15,16 +15,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from erya.corpus.clean import UnfinishedBlocks
 from erya.corpus.engines.engine import Engine, open_engine
 from erya.corpus.job import write_summary
 from erya.corpus.limits import plan_workers
-from erya.corpus.places import BlockFiles
+from erya.corpus.places import UnitFiles
+from erya.corpus.read.bundles import bundles
 from erya.corpus.read.files import find_files
 from erya.corpus.read.options import ReadOptions
 from erya.corpus.shard_plan import one
+from erya.corpus.unfinished import UnfinishedUnits
+from erya.corpus.unit_table import unit_key
 from erya.errors import ConfigError, EryaError, InputError, StorageError
 
 pytest.importorskip("ray.data", reason="the extra cluster is not installed")
@@ -169,11 +172,11 @@ def test_a_reader_asked_twice_gives_the_same_blocks(tmp_path: Path) -> None:
     # Ray counts the items of a reader that died: one that left out what was done meanwhile would lose others.
     path = tmp_path / "raw.txt"
     path.write_text((CHARACTERS * 30_000 + "\n") * 3, encoding="utf-8")
-    (file,) = find_files([path], ReadOptions())
-    reader = UnfinishedBlocks({file.number: tmp_path}, frozenset({(file.number, 1)}))
-    first = [block.number for block in reader(file)]
-    write_summary(BlockFiles(tmp_path, 0).summary, {})
-    assert [block.number for block in reader(file)] == first == [0, 2]
+    (bundle,) = bundles(find_files([path], ReadOptions()))
+    reader = UnfinishedUnits(tmp_path, np.array([unit_key(0, 1)]))
+    first = [unit.number for unit in reader(bundle)]
+    write_summary(UnitFiles(tmp_path / bundle.name, 0).summary, {})
+    assert [unit.number for unit in reader(bundle)] == first == [0, 2]
 
 
 @pytest.mark.slow

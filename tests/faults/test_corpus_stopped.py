@@ -20,6 +20,7 @@ from marked_documents import write_tokenizer
 
 from erya.corpus import clean as cleaning
 from erya.corpus import tokenize as tokenising
+from erya.corpus import unfinished
 from erya.corpus.job import Job
 from erya.files import exclusive, publish_directory, sha256_of
 
@@ -33,7 +34,7 @@ def test_ctrl_c_keeps_the_work_and_says_where(
         status, said = corpus("clean", raw, "--out", "out")
     assert status == 130 and "kept in out.unfinished: the same command goes on" in said
     with monkeypatch.context() as patch:
-        stop_at(patch, "read_blocks")  # nothing is read again
+        stop_at(patch, "read_units", unfinished)  # nothing is read again
         assert corpus("clean", raw, "--out", "out")[0] == 0
     assert read("out") == texts(300)
 

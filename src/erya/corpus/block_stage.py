@@ -1,4 +1,4 @@
-"""The first stage: a block of raw text to cleaned, filtered documents, and what duplicates are found by.
+"""The first stage: a unit of raw text to cleaned, filtered documents, and what duplicates are found by.
 
 D documents.
 """
@@ -6,9 +6,7 @@ D documents.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +16,15 @@ import pyarrow.parquet as pq
 from erya.corpus.deduplicate.folding import fold
 from erya.corpus.deduplicate.lines import line_batch
 from erya.corpus.deduplicate.signatures import signature_batch
+from erya.corpus.drafts import Draft, read_drafts
 from erya.corpus.filters.apply import Filters
 from erya.corpus.job import write_summary
-from erya.corpus.places import BlockFiles, doc_numbers
-from erya.corpus.read.blocks import Block
-from erya.corpus.read.records import ReadTally, read_records
+from erya.corpus.places import UnitFiles
+from erya.corpus.read.bundles import WorkUnit
 from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.summaries import BlockSummary, length_counts, peak_memory, timed
 from erya.files import storage_error
-from erya.text.clean import clean_text
 from erya.text.private import mask_private
-
-TOO_LONG = "a record too large to hold"
 
 TEXTS = pa.schema(
     [
@@ -44,67 +39,40 @@ TEXTS = pa.schema(
 )
 
 
-@dataclass(slots=True)
-class Draft:
-    """A document on its way: of a pair both texts, apart."""
-
-    record: int
-    line: int
-    text: str
-    second: str | None
-    title: str | None
-    source: str
-
-    @property
-    def whole(self) -> str:
-        """The text, of a pair both with a line break between them."""
-        return self.text if self.second is None else f"{self.text}\n{self.second}"
-
-
 class BlockStage:
-    """Blocks to files of drafts. A pure function of the block; an instance travels to worker processes.
+    """Units of blocks to files of drafts. A pure function; an instance travels to worker processes.
 
     Args:
         recipe: what happens to a record.
-        folders: for each raw file the folder its blocks go to.
+        folder: where the folders of the bundles are.
     """
 
-    def __init__(self, recipe: CorpusRecipe, folders: Mapping[int, Path]) -> None:
-        self._recipe, self._folders = recipe, folders
+    def __init__(self, recipe: CorpusRecipe, folder: Path) -> None:
+        self._recipe, self._folder = recipe, folder
         self._filters = Filters(recipe.filters)
 
-    def __call__(self, block: Block) -> BlockSummary:
-        """Read, clean, filter and write every record of `block`."""
-        files = BlockFiles(self._folders[block.file.number], block.number)
+    def __call__(self, unit: WorkUnit) -> BlockSummary:
+        """Read, clean, filter and write every record of `unit`."""
+        files = UnitFiles(self._folder / unit.folder, unit.number)
+        first = unit.parts[0]
         summary = BlockSummary(
-            block.file.path, block.file.number, block.number, block.position, block.text_bytes
+            bundle=unit.bundle,
+            number=unit.number,
+            first_file=first.file.number,
+            first_block=first.number,
+            stored_bytes=unit.stored_bytes,
+            raw_bytes=sum(part.text_bytes for part in unit.parts),
         )
-        tally = ReadTally()
         with timed(summary.seconds, "read and clean"):
-            drafts = self._drafts(block, tally)
-        _take_over(tally, block, summary)
+            drafts = read_drafts(unit, self._recipe, summary)
         with timed(summary.seconds, "filter"):
             kept = self._filtered(drafts, summary)
         summary.documents, summary.characters = len(kept), sum(len(draft.whole) for draft in kept)
         summary.lengths_kept = length_counts(draft.whole for draft in kept)
-        self._write(files, block, kept, summary.seconds)
+        self._write(files, kept, summary.seconds)
         summary.peak_bytes = peak_memory()
         write_summary(files.summary, summary.as_dict())
         return summary
-
-    def _drafts(self, block: Block, tally: ReadTally) -> list[Draft]:
-        options = self._recipe.clean
-        return [
-            Draft(
-                number,
-                record.line,
-                clean_text(record.text, options),
-                None if record.second is None else clean_text(record.second, options),
-                clean_text(record.title, options) if record.title else None,
-                _clean_name(record.source),
-            )
-            for number, record in enumerate(read_records(block, self._recipe.read, tally))
-        ]
 
     def _filtered(self, drafts: Sequence[Draft], summary: BlockSummary) -> list[Draft]:
         """The drafts that stay, their texts as the filters leave them."""
@@ -120,7 +88,7 @@ class BlockStage:
                 continue
             summary.dropped[reason] += 1
             # The report goes further than the raw text does: no number in it either.
-            summary.note_sample(reason, draft.line, self._masked(draft.whole, Counter()) or "")
+            summary.note_sample(reason, draft.where, self._masked(draft.whole, Counter()) or "")
             dropped.append(draft.whole)
         summary.lengths_dropped = length_counts(dropped)
         return kept
@@ -133,9 +101,8 @@ class BlockStage:
         edits.update({f"masked {kind}": count for kind, count in masked.counts.items()})
         return masked.aligned.text
 
-    def _write(self, files: BlockFiles, block: Block, drafts: Sequence[Draft], seconds: Counter[str]) -> None:
-        records = np.array([draft.record for draft in drafts], dtype=np.int64)
-        docs = doc_numbers(block.file.number, block.number, records)
+    def _write(self, files: UnitFiles, drafts: Sequence[Draft], seconds: Counter[str]) -> None:
+        docs = np.array([draft.doc for draft in drafts], dtype=np.int64)
         options = self._recipe.deduplicate
         with timed(seconds, "fingerprint"):
             folded = fold([draft.whole for draft in drafts])
@@ -172,19 +139,3 @@ def write_parquet(batch: pa.RecordBatch, path: Path, *, compression: str) -> Non
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise storage_error(error, path) from error
-
-
-def _take_over(tally: ReadTally, block: Block, summary: BlockSummary) -> None:
-    """What reading counted, and the documents that were too large to be read at all."""
-    summary.records = tally.records + len(block.oversized)
-    summary.dropped += tally.dropped
-    summary.noted += tally.noted
-    summary.fields = list(tally.fields)
-    summary.problems = [f"{block.file.path}, line {item.line}: {item.reason}" for item in tally.problems]
-    for line, size in block.oversized:
-        summary.dropped[TOO_LONG] += 1
-        summary.problems.append(f"{block.file.path}, line {line}: {TOO_LONG} ({size:,} bytes)")
-
-
-# Sources are few and come with every record.
-_clean_name = lru_cache(maxsize=1024)(clean_text)

@@ -1,32 +1,17 @@
-"""What `erya corpus clean` did: added up from the units, shown, and kept beside the documents."""
+"""What `erya corpus clean` did: shown, and kept beside the documents."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-
-from erya.corpus.deduplicate.cluster import DuplicateCounts
-from erya.corpus.read.files import RawFile
-from erya.corpus.recipe import CorpusRecipe
-from erya.corpus.summaries import (
-    LENGTH_EDGES,
-    SAMPLES_OF_A_KIND,
-    BlockSummary,
-    VolumeSummary,
-    peak_memory,
-)
-from erya.corpus.volume_stage import EXACT, NEAR, ONLY_LINES
-
-_PROBLEMS_OF_A_KIND, _PROBLEMS = 5, 40
+from erya.corpus.summaries import peak_memory
 
 
 @dataclass(slots=True)
 class CleanReport:
-    """The counts of one job.
+    """The counts of one job. Made by `CleanCounts`.
 
     Attributes:
         recipe: the options, as plain values.
@@ -76,30 +61,6 @@ class CleanReport:
     seconds: float = 0.0
     resumed: bool = False
 
-    @classmethod
-    def of(
-        cls,
-        files: Sequence[RawFile],
-        recipe: CorpusRecipe,
-        blocks: Sequence[BlockSummary],
-        duplicates: DuplicateCounts,
-        volumes: Sequence[VolumeSummary],
-    ) -> Self:
-        """Add up what the units counted."""
-        report = cls(recipe=recipe.model_dump(mode="json"))
-        for block in blocks:
-            report._add_block(block)
-        for volume in volumes:
-            report._add_volume(volume)
-        report.cluster_sizes = {str(size): count for size, count in sorted(duplicates.sizes.items())}
-        report.files = _by_file(files, blocks, volumes)
-        report.stages = _stages(blocks, volumes, report)
-        kept: list[int] = _summed([volume.lengths for volume in volumes])
-        read: list[int] = _summed([part for b in blocks for part in (b.lengths_kept, b.lengths_dropped)])
-        dropped = (np.array(read) - np.array(kept)).clip(0).tolist()
-        report.lengths = {"edges": list(LENGTH_EDGES), "kept": kept, "dropped": dropped}
-        return report
-
     @property
     def megabytes_per_s(self) -> float:
         """Raw megabytes (10^6 bytes, after decompression) a second; 0 if not all were read in that time."""
@@ -111,35 +72,6 @@ class CleanReport:
         own, worker = peak_memory(), self.peak_memory_bytes
         alone = engine == "local" and workers == 1
         self.peak_memory_bytes = max(own, worker) if alone else own + workers * worker
-
-    def _add_block(self, block: BlockSummary) -> None:
-        self.records += block.records
-        self.raw_bytes += block.raw_bytes
-        self.dropped += block.dropped
-        self.edits += block.edits
-        self.noted += block.noted
-        self._add_problems(block.problems)
-        self.peak_memory_bytes = max(self.peak_memory_bytes, block.peak_bytes)
-        for reason, samples in block.samples.items():
-            known = self.samples.setdefault(reason, [])
-            known += samples[: SAMPLES_OF_A_KIND - len(known)]
-
-    def _add_problems(self, problems: Sequence[str]) -> None:
-        """Remember the first few of each kind: the most frequent kind is not to hide the others."""
-        for problem in problems:
-            like_it = sum(_kind(other) == _kind(problem) for other in self.problems)
-            if like_it < _PROBLEMS_OF_A_KIND and len(self.problems) < _PROBLEMS:
-                self.problems.append(problem)
-
-    def _add_volume(self, volume: VolumeSummary) -> None:
-        self.kept += volume.documents
-        self.heldout += volume.heldout
-        self.characters += volume.characters
-        self.dropped += volume.dropped
-        self.edits += volume.edits
-        self.peak_memory_bytes = max(self.peak_memory_bytes, volume.peak_bytes)
-        _join(self.sources, volume.documents_by_source, volume.characters_by_source)
-        _join(self.scripts, volume.documents_by_script, volume.characters_by_script)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-able values: see `corpus.page` for what is made of it."""
@@ -186,75 +118,3 @@ class CleanReport:
             ("memory", f"{self.peak_memory_bytes / 2**20:,.0f} MiB"),
         ]
         return [{"what": what, "count": count} for what, count in counts]
-
-
-def _kind(problem: str) -> str:
-    """Of `file, line N: what (where in it)` the what."""
-    return problem.rpartition(": ")[2].partition(" (")[0]
-
-
-def _summed(counts: Sequence[Sequence[int]]) -> list[int]:
-    total = np.zeros(len(LENGTH_EDGES) - 1, dtype=np.int64)
-    for part in counts:
-        total += np.array(part or [0] * len(total))
-    return total.tolist()
-
-
-def _join(table: dict[str, dict[str, int]], documents: Counter[str], characters: Counter[str]) -> None:
-    for name, count in documents.items():
-        row = table.setdefault(name, {"documents": 0, "characters": 0})
-        row["documents"] += count
-        row["characters"] += characters[name]
-
-
-def _by_file(
-    files: Sequence[RawFile], blocks: Sequence[BlockSummary], volumes: Sequence[VolumeSummary]
-) -> list[dict[str, Any]]:
-    records: Counter[int] = Counter()
-    kept: Counter[str] = Counter()
-    for block in blocks:
-        records[block.file] += block.records
-    for volume in volumes:
-        kept += volume.documents_by_file
-    return [
-        {
-            "path": file.path,
-            "format": file.format,
-            "encoding": file.encoding,
-            "bytes": file.size,
-            "records": records[file.number],
-            "kept": kept[str(file.number)],
-        }
-        for file in files
-    ]
-
-
-def _stages(
-    blocks: Sequence[BlockSummary], volumes: Sequence[VolumeSummary], report: CleanReport
-) -> list[dict[str, Any]]:
-    """What was left after each stage, in order, and how quick one worker was."""
-    seconds: Counter[str] = Counter()
-    dropped: Counter[str] = Counter()
-    characters: Counter[str] = Counter()
-    for block in blocks:
-        seconds += block.seconds
-    for volume in volumes:
-        seconds += volume.seconds
-        dropped += volume.dropped
-        characters += volume.dropped_characters
-    left = sum(block.documents for block in blocks)
-    left_characters = sum(block.characters for block in blocks)
-    stages: list[dict[str, Any]] = [
-        {"name": "read and clean", "documents": report.records},
-        {"name": "filter", "documents": left, "characters": left_characters},
-    ]
-    for reason in (EXACT, NEAR, ONLY_LINES):
-        left, left_characters = left - dropped[reason], left_characters - characters[reason]
-        stages.append({"name": f"{reason}s dropped", "documents": left, "characters": left_characters})
-    stages[-1] = {"name": "repeated lines cut out", "documents": report.kept, "characters": report.characters}
-    stages += [{"name": name} for name in seconds if name not in {stage["name"] for stage in stages}]
-    for stage in stages:
-        if seconds[stage["name"]]:
-            stage["seconds"] = round(seconds[stage["name"]], 3)
-            stage["megabytes_per_s"] = round(report.raw_bytes / 1e6 / seconds[stage["name"]], 1)
-    return stages

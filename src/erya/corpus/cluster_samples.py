@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from erya.corpus.places import BlockFiles, file_and_block
+from erya.corpus.places import FILE_SHIFT
 from erya.corpus.read.files import RawFile
+from erya.corpus.unit_table import UnitTable
 from erya.runtime import require
 
 _CLUSTERS, _MEMBERS, _CHARACTERS = 12, 3, 600
 
 
-def sample_clusters(
-    duplicates: Path, folders: Mapping[int, Path], files: Sequence[RawFile]
-) -> list[dict[str, Any]]:
+def sample_clusters(duplicates: Path, units: UnitTable, files: Sequence[RawFile]) -> list[dict[str, Any]]:
     """The largest clusters, and some with near-duplicates.
 
     Args:
         duplicates: what the search for duplicates wrote.
-        folders: of each raw file the folder of its blocks.
+        units: where documents are kept.
         files: the raw files.
     Returns:
         Of each cluster its size and its first members, each with where, text, similarity, kept.
@@ -34,7 +33,7 @@ def sample_clusters(
     return [
         {
             "size": size,
-            "members": [_member(row, folders, files) for row in _members(duplicates, cluster)],
+            "members": [_member(row, units, files) for row in _members(duplicates, cluster)],
         }
         for cluster, size in chosen
     ]
@@ -65,12 +64,11 @@ def _members(duplicates: Path, cluster: int) -> list[dict[str, Any]]:
     return found
 
 
-def _member(row: dict[str, Any], folders: Mapping[int, Path], files: Sequence[RawFile]) -> dict[str, Any]:
-    file, block = file_and_block(row["doc"])
-    texts = pq.read_table(BlockFiles(folders[file], block).texts)
+def _member(row: dict[str, Any], units: UnitTable, files: Sequence[RawFile]) -> dict[str, Any]:
+    texts = pq.read_table(units.unit_of(row["doc"]).texts)
     found = texts.filter(pc.equal(texts["doc"], row["doc"])).to_pylist()[0]
     return {
-        "where": f"{files[file].path}, line {found['line']}",
+        "where": f"{files[row['doc'] >> FILE_SHIFT].path}, line {found['line']}",
         "text": found["text"][:_CHARACTERS],
         "similarity": round(row["similarity"], 3),
         "kept": row["kind"] == "first",

@@ -1,46 +1,37 @@
-"""Where a document comes from, as one number: its file, its block of the file, its record in the block.
+"""Where things are while a corpus is being cleaned: the number of a document, the files of a unit.
 
-Numbers grow in the order of the raw files, so that of duplicates the smallest is the first.
+A document's number is made of its file, its block of the file and its record in the block. Numbers grow in
+the order of the raw files, so that of duplicates the smallest is the first.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from erya.corpus.read.files import RawFile
-
 _RECORD_BITS, _BLOCK_BITS = 22, 20
 MAX_FILES = 1 << 21
+# The number of a document shifted by so many bits is the number of its file.
+FILE_SHIFT = _BLOCK_BITS + _RECORD_BITS
 
 
-def doc_numbers(file: int, block: int, records: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers of some documents of a block, int64, shape (D,).
+def doc_number(file: int, block: int, record: int = 0) -> int:
+    """The number of a document.
 
     Args:
-        file, block: from 0.
-        records: which of the block's records they are, from 0, int64, shape (D,).
+        file, block, record: from 0.
     """
     assert block < 1 << _BLOCK_BITS and file < MAX_FILES, "a block is megabytes, so a file has fewer"
-    return (((file << _BLOCK_BITS) | block) << _RECORD_BITS) | records
-
-
-def file_and_block(doc: int) -> tuple[int, int]:
-    """The file and the block of a document."""
-    return doc >> (_BLOCK_BITS + _RECORD_BITS), (doc >> _RECORD_BITS) & ((1 << _BLOCK_BITS) - 1)
+    return (((file << _BLOCK_BITS) | block) << _RECORD_BITS) | record
 
 
 @dataclass(frozen=True, slots=True)
-class BlockFiles:
-    """The names of what is kept of one block while a corpus is being cleaned.
+class UnitFiles:
+    """The names of what is kept of one unit of the first phase.
 
     Attributes:
-        folder: of the file the block is part of.
-        number: of the block.
+        folder: of the bundle of raw files the unit was read from.
+        number: of the unit.
     """
 
     folder: Path
@@ -63,11 +54,5 @@ class BlockFiles:
 
     @property
     def summary(self) -> Path:
-        """Counts; the block is done when this is there."""
+        """Counts; the unit is done when this is there."""
         return self.folder / f"{self.number:06d}.json"
-
-
-def folder_name(file: RawFile) -> str:
-    """A name that tells a file, at its place among the others, from every other and from its own past."""
-    said = repr((file.path, file.stamp, file.format, file.encoding, file.unit))
-    return f"{file.number:07d}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from erya.corpus.clean_report import CleanReport
 from erya.corpus.places import MAX_FILES
 from erya.corpus.read.files import RawFile
-from erya.corpus.read.tally import NO_FIELD, NOT_JSON, ONE_OF_PAIR
+from erya.corpus.read.tally import ONE_OF_PAIR
 from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.summaries import BlockSummary
 from erya.errors import InputError, nearest_hint
@@ -37,9 +37,8 @@ class Refusal:
             InputError: a person has to decide.
         """
         self.documents += summary.documents
-        error = _without_field(summary, self._recipe)
-        if error is not None:
-            raise error
+        if summary.without_text:
+            raise _without_text(summary.without_text, self._recipe)
         if self._strict and summary.problems:
             where, _, reason = summary.problems[0].rpartition(": ")
             hint = (
@@ -48,24 +47,16 @@ class Refusal:
             raise InputError(f"{reason} (and --strict was asked for)", where=where, hint=hint)
 
 
-def _without_field(summary: BlockSummary, recipe: CorpusRecipe) -> InputError | None:
+def _without_text(found: Mapping[str, Any], recipe: CorpusRecipe) -> InputError:
     """What is wrong with a file whose first block has not one record with the wanted fields."""
-    readable = summary.records - summary.dropped[NOT_JSON]
-    if summary.block != 0 or readable <= 0:
-        return None
-    where, known = summary.path, summary.fields
-    if summary.dropped[NO_FIELD] == readable:
-        field = recipe.read.field
-        if recipe.read.pair_field is not None and field in known:
-            field = recipe.read.pair_field
-        hint = f"choose another field, or leave the file out; {nearest_hint(field, known)}"
-        return InputError(f"no record has text in the field {field!r}", where=where, hint=hint)
-    pair = recipe.read.pair_field
-    if pair is not None and summary.dropped[ONE_OF_PAIR] == readable:
-        missing = pair if pair not in known else recipe.read.field
+    where, known, field, pair = found["path"], found["fields"], recipe.read.field, recipe.read.pair_field
+    if pair is not None and found["reason"] == ONE_OF_PAIR:
+        missing = pair if pair not in known else field
         hint = f"choose another --field or --pair-field; {nearest_hint(missing, known)}"
-        return InputError(f"no record has both {recipe.read.field!r} and {pair!r}", where=where, hint=hint)
-    return None
+        return InputError(f"no record has both {field!r} and {pair!r}", where=where, hint=hint)
+    missing = pair if pair is not None and field in known else field
+    hint = f"choose another field, or leave the file out; {nearest_hint(missing, known)}"
+    return InputError(f"no record has text in the field {missing!r}", where=where, hint=hint)
 
 
 def refuse_within(out: Path, raw: Sequence[str | Path]) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 LENGTH_EDGES = (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000)
 SAMPLES_OF_A_KIND = 3
 SAMPLE_CHARACTERS = 200
+PROBLEMS_OF_A_KIND = 5
 
 
 @dataclass(slots=True)
@@ -38,39 +39,44 @@ class Summary:
 
 @dataclass(slots=True)
 class BlockSummary(Summary):
-    """What reading, cleaning and filtering one block came to.
+    """What reading, cleaning and filtering one unit of blocks came to.
 
     Attributes:
-        path, file, block: the raw file, its number, and the number of the block in it.
-        position: how far into the file, as it is stored, the block ends, in bytes.
-        raw_bytes: the text of the block, decompressed.
+        bundle, number: the first file of its bundle, and the number of the unit in it.
+        first_file, first_block: of the first block in it.
+        stored_bytes: bytes of the files, as they are stored, that were read for it.
+        raw_bytes: the text of the blocks, decompressed.
         records: raw records; `documents` of them are left, with so many `characters`.
+        records_by_file: of `first_file` and each file after it.
         dropped: reason to number of records left out.
         edits: what was cut out or masked in documents that stay, to how often.
         noted: what was mended (damaged bytes, lines in another encoding), to how often.
         samples: reason to the first few records left out for it, as {where, text}.
-        problems: the first few lines that could not be read, as `file, line N: reason`.
-        first_problem: the first of them as (line, reason); None if there is none.
-        fields: the fields of the first record without text, to say what there is.
+        problems: the first few lines of each kind that could not be read or were mended, as
+            `file, line N: reason`.
+        without_text: the first file that begins here in which no record has the wanted fields, as {path,
+            reason, fields}; empty if there is none.
         lengths_kept, lengths_dropped: documents by length, between `LENGTH_EDGES`.
         seconds: step to the time it took.
         peak_bytes: the most memory the process had used by then.
     """
 
-    path: str
-    file: int
-    block: int
-    position: int
+    bundle: int
+    number: int
+    first_file: int
+    first_block: int
+    stored_bytes: int
     raw_bytes: int
     records: int = 0
     documents: int = 0
     characters: int = 0
+    records_by_file: list[int] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     edits: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    fields: list[str] = field(default_factory=list)
+    without_text: dict[str, Any] = field(default_factory=dict)
     lengths_kept: list[int] = field(default_factory=list)
     lengths_dropped: list[int] = field(default_factory=list)
     seconds: Counter[str] = field(default_factory=Counter)
@@ -78,16 +84,29 @@ class BlockSummary(Summary):
 
     COUNTERS = ("dropped", "edits", "noted", "seconds")
 
-    def note_sample(self, reason: str, line: int, text: str) -> None:
+    def note_sample(self, reason: str, where: str, text: str) -> None:
         """Remember a record that was left out, if it is among the first for its reason."""
         samples = self.samples.setdefault(reason, [])
         if len(samples) < SAMPLES_OF_A_KIND:
-            samples.append({"where": f"{self.path}, line {line}", "text": text[:SAMPLE_CHARACTERS]})
+            samples.append({"where": where, "text": text[:SAMPLE_CHARACTERS]})
+
+    def note_problem(self, where: str, reason: str) -> None:
+        """Remember a problem, if it is among the first of its kind: no kind is to hide the others."""
+        problem = f"{where}: {reason}"
+        if sum(kind_of(other) == kind_of(problem) for other in self.problems) < PROBLEMS_OF_A_KIND:
+            self.problems.append(problem)
+
+    def count_records(self, file: int, count: int) -> None:
+        """Add to the records of a file."""
+        missing = file - self.first_file + 1 - len(self.records_by_file)
+        self.records_by_file += [0] * missing
+        self.records_by_file[file - self.first_file] += count
+        self.records += count
 
 
 @dataclass(slots=True)
 class VolumeSummary(Summary):
-    """What marking and writing some consecutive blocks came to.
+    """What marking and writing some consecutive units came to.
 
     Attributes:
         parts: what was written, as `PartInfo` values.
@@ -99,7 +118,7 @@ class VolumeSummary(Summary):
         documents_by_source, characters_by_source, documents_by_script, characters_by_script: written.
         documents_by_file: number of the raw file (as text) to documents written.
         lengths: documents written by length, between `LENGTH_EDGES`.
-        seconds, peak_bytes: as of a block.
+        seconds, peak_bytes: as of a unit of blocks.
     """
 
     number: int
@@ -151,6 +170,11 @@ def histogram(lengths: NDArray[np.int64]) -> list[int]:
     clipped = np.minimum(lengths, LENGTH_EDGES[-1] - 1)
     counts: list[int] = np.histogram(clipped, bins=LENGTH_EDGES)[0].tolist()
     return counts
+
+
+def kind_of(problem: str) -> str:
+    """Of `file, line N: what (where in it)` the what."""
+    return problem.rpartition(": ")[2].partition(" (")[0]
 
 
 def peak_memory() -> int:

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from erya.corpus.deduplicate.lines import without_lines
 from erya.corpus.draws import is_drawn
 from erya.corpus.job import damaged, write_summary
-from erya.corpus.places import BlockFiles
+from erya.corpus.places import FILE_SHIFT, UnitFiles
 from erya.corpus.recipe import CorpusRecipe
 from erya.corpus.summaries import VolumeSummary, histogram, peak_memory, timed
+from erya.corpus.unit_table import Volume
 from erya.data.documents import SCHEMA, DocumentsWriter, pack_bits
 from erya.files import storage_error
 from erya.text.script import convert_text
@@ -37,17 +38,10 @@ _CONVERSION_DRAW = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
-    """Some consecutive blocks: what one worker writes into parts of its own."""
-
-    number: int
-    blocks: tuple[BlockFiles, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
-    """A document about to be written."""
+    """A document about to be written. `file` is the number of its raw file."""
 
+    file: int
     text: str
     source: str
     title: str | None
@@ -60,15 +54,24 @@ class VolumeStage:
 
     Args:
         recipe: the options of the job.
+        blocks: where the folders of the bundles are.
         duplicates, lines: what the search for duplicates found, for all documents.
         result: where parts go.
         summaries: where summaries go.
     """
 
     def __init__(
-        self, recipe: CorpusRecipe, *, duplicates: Path, lines: Path, result: Path, summaries: Path
+        self,
+        recipe: CorpusRecipe,
+        *,
+        blocks: Path,
+        duplicates: Path,
+        lines: Path,
+        result: Path,
+        summaries: Path,
     ) -> None:
-        self._recipe, self._duplicates, self._lines = recipe, duplicates, lines
+        self._recipe, self._blocks = recipe, blocks
+        self._duplicates, self._lines = duplicates, lines
         self._result, self._summaries = result, summaries
 
     def __call__(self, volume: Volume) -> VolumeSummary:
@@ -80,8 +83,9 @@ class VolumeStage:
         summary = VolumeSummary(volume.number)
         writer = DocumentsWriter(self._result, number=volume.number)
         try:
-            for block in volume.blocks:
-                self._block(block, writer, summary)
+            for units in volume.ranges:
+                for number in range(units.first, units.last + 1):
+                    self._unit(UnitFiles(self._blocks / units.folder, number), writer, summary)
             summary.parts = [part.model_dump(mode="json") for part in writer.finish()]
         except OSError as error:
             raise storage_error(error, self._result) from error
@@ -97,8 +101,8 @@ class VolumeStage:
         """Where the summary of a volume is."""
         return summaries / f"{number:07d}.json"
 
-    def _block(self, block: BlockFiles, writer: DocumentsWriter, summary: VolumeSummary) -> None:
-        table = _read(block.texts)
+    def _unit(self, unit: UnitFiles, writer: DocumentsWriter, summary: VolumeSummary) -> None:
+        table = _read(unit.texts)
         if not table.num_rows:
             return
         summary.characters_read += pc.sum(pc.utf8_length(table["text"])).as_py()
@@ -109,7 +113,7 @@ class VolumeStage:
         if not rows:
             return
         batch = self._marked(rows, summary)
-        _count(batch, rows, int(block.folder.name.split("-")[0]), summary)
+        _count(batch, rows, summary)
         with timed(summary.seconds, "write"):
             writer.write(batch)
 
@@ -148,7 +152,14 @@ class VolumeStage:
             if len(text) < (self._recipe.filters.min_characters or 1):
                 _drop(summary, ONLY_LINES, values["text"])
                 return None
-        return _Row(text, values["source"], values["title"], values["pair_start"], cluster)
+        return _Row(
+            values["doc"] >> FILE_SHIFT,
+            text,
+            values["source"],
+            values["title"],
+            values["pair_start"],
+            cluster,
+        )
 
     def _reason(self, duplicate: dict[str, Any]) -> str | None:
         """Why a document of a cluster is dropped; None if it stays."""
@@ -231,12 +242,12 @@ def _scripts(joined: str, starts: NDArray[np.int64]) -> list[str]:
     return [script_of_counts(*row) for row in counts.tolist()]
 
 
-def _count(batch: pa.RecordBatch, rows: Sequence[_Row], file: int, summary: VolumeSummary) -> None:
+def _count(batch: pa.RecordBatch, rows: Sequence[_Row], summary: VolumeSummary) -> None:
     lengths = np.array([len(row.text) for row in rows], dtype=np.int64)
     summary.documents += len(rows)
     summary.heldout += pc.sum(pc.equal(batch["split"], "heldout")).as_py()
     summary.characters += int(lengths.sum())
-    summary.documents_by_file[str(file)] += len(rows)
+    summary.documents_by_file.update(str(row.file) for row in rows)
     counted = np.array(histogram(lengths))
     summary.lengths = (counted + np.array(summary.lengths or 0)).tolist()
     for row, script, length in zip(rows, batch["script"].to_pylist(), lengths.tolist(), strict=True):

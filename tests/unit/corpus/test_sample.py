@@ -9,6 +9,7 @@ import pytest
 from small_corpora import make_documents
 
 from erya.corpus import texts as texts_module
+from erya.corpus.read import blocks as blocks_module
 from erya.corpus.read.files import find_files
 from erya.corpus.read.options import ReadOptions
 from erya.corpus.sample import Sample
@@ -60,6 +61,7 @@ def paths(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "raw":
         return files
     monkeypatch.setattr(documents_module, "ROW_GROUP_CHARACTERS", 1000)
+    monkeypatch.setattr(blocks_module, "BLOCK_BYTES", 4000)
     make_documents(files, tmp_path / "documents", heldout=0.1)
     return [tmp_path / "documents"]
 
