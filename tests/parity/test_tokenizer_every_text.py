@@ -1,7 +1,7 @@
 """Every text of every file of the data folder, in both modes, cased and uncased, against the library.
 
 The tokenizers come from what is written: in `reference` mode the library writes a `tokenizer.json` and we
-open it, in `native` mode it opens ours. This takes many minutes; `-k "news and native and lower"` runs a part.
+open it, in `native` mode it opens ours. It takes many minutes; `-k "news and native and lower"` runs a part.
 """
 
 from __future__ import annotations
