@@ -1,4 +1,4 @@
-"""From the tokens of texts to sequences: [CLS] a [SEP], or [CLS] a [SEP] b [SEP], cut to a length.
+"""From the tokens of texts to sequences: special tokens around a text or a pair of texts, cut to a length.
 
 T texts (or pairs of texts).
 """
@@ -11,43 +11,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erya.tokenizer.encoding import EncodingBatch, FlatPieces
+from erya.tokenizer.frame import Frame
 from erya.tokenizer.stretches import bounds_of, inside
 
 
-def lay_out(
-    parts: Sequence[FlatPieces], *, cls_id: int, sep_id: int, max_length: int | None
-) -> EncodingBatch:
+def lay_out(parts: Sequence[FlatPieces], frame: Frame, *, max_length: int | None) -> EncodingBatch:
     """Put special tokens around texts, or around pairs of texts.
 
     Args:
         parts: the T texts; for pairs also the T second texts.
-        cls_id, sep_id: the ids of [CLS] and [SEP].
+        frame: the special tokens.
         max_length: longest sequence, special tokens included; None cuts nothing.
     Returns:
         T encodings.
     """
     lengths = [np.diff(part.bounds) for part in parts]
-    kept = lengths if max_length is None else longest_first(lengths, max_length - len(parts) - 1)
+    kept = lengths if max_length is None else longest_first(lengths, max_length - frame.num_special)
     total_kept: NDArray[np.int64] = np.stack(kept).sum(axis=0)
     truncated: NDArray[np.int64] = np.stack(lengths).sum(axis=0) - total_kept
-    bounds = bounds_of(total_kept + len(parts) + 1)
+    bounds = bounds_of(total_kept + frame.num_special)
 
     total = int(bounds[-1])
-    ids = np.full(total, sep_id, dtype=np.int32)
-    ids[bounds[:-1]] = cls_id
+    ids = np.zeros(total, dtype=np.int32)
     type_ids = np.zeros(total, dtype=np.uint8)
     text_ids = np.full(total, -1, dtype=np.int8)
     word_ids = np.full(total, -1, dtype=np.int32)
     spans = np.zeros((total, 2), dtype=np.int32)
-    firsts = bounds[:-1] + 1
-    for number, (part, keep) in enumerate(zip(parts, kept, strict=True)):
-        to, source = inside(firsts, keep, length=total), _source(part, keep)
+    places = bounds[:-1]
+    for number, specials in enumerate(frame.specials):
+        for id, segment in specials:
+            ids[places], type_ids[places] = id, segment
+            places = places + 1
+        if number == len(parts):
+            break
+        part, keep, segment = parts[number], kept[number], frame.segments[number]
+        to, source = inside(places, keep, length=total), _source(part, keep)
         ids[to], word_ids[to], text_ids[to] = part.ids[source], part.word_ids[source], number
         # Both ends at once.
         spans.view(np.int64)[to] = np.ascontiguousarray(part.spans).view(np.int64)[source]
-        if number:
-            type_ids[inside(firsts, keep + 1, length=total)] = number
-        firsts = firsts + keep + 1
+        if segment:
+            type_ids[to] = segment
+        places = places + keep
     return EncodingBatch(ids, type_ids, spans, text_ids, word_ids, bounds, truncated)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from erya.errors import ConfigError, InputError
+from erya.errors import InputError
 from erya.tokenizer.added import AddedTokens
 from erya.tokenizer.characters import (
     PageTable,
@@ -20,17 +20,15 @@ from erya.tokenizer.characters import (
 )
 from erya.tokenizer.directory import read_spec, write_spec
 from erya.tokenizer.encoding import Encoding, EncodingBatch, FlatPieces, Pieces
+from erya.tokenizer.frame import bert_frames
 from erya.tokenizer.greedy import GreedyPieces
 from erya.tokenizer.joined import Joined, Surrogates, join
-from erya.tokenizer.layout import lay_out
 from erya.tokenizer.lookup import Lookup
 from erya.tokenizer.runs import RunTokens
+from erya.tokenizer.sequences import encode_in_chunks
 from erya.tokenizer.spec import AddedToken, Mode, TokenizerSpec
 from erya.tokenizer.vocabulary import run_alphabet
 from erya.tokenizer.words import Cutter, NativeCutter, Normalised, ReferenceCutter
-
-# One pass of the fast path: enough to hide Python's overhead, small enough for the processor's cache.
-CHUNK_CHARACTERS = 1 << 17
 
 
 class Tokenizer:
@@ -54,6 +52,7 @@ class Tokenizer:
         named = (by_name[name] for name in spec.special_tokens)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = named
         self.special_ids = frozenset(token.id for token in spec.added if token.special)
+        self._frames = bert_frames(self.cls_id, self.sep_id)
         self._build()
 
     def _build(self) -> None:
@@ -156,21 +155,14 @@ class Tokenizer:
             InputError: there is a lone surrogate, and `surrogates` is `error`; names text and character.
             ValueError: not as many pairs as texts.
         """
-        if pairs is not None and len(pairs) != len(texts):
-            raise ValueError(f"{len(texts)} texts but {len(pairs)} second texts")
-        num_special = 2 if pairs is None else 3
-        if max_length is not None and max_length < num_special:
-            raise ConfigError(f"max_length is {max_length}, the special tokens alone need {num_special}")
-        batches = []
-        for chunk in _chunks(texts):
-            columns = [texts] if pairs is None else [texts, pairs]
-            parts = [
-                self._pieces(join(column[chunk], surrogates, first=chunk.start, name=name), self._added)
-                for column, name in zip(columns, ("text", "second text"), strict=False)
-            ]
-            laid_out = lay_out(parts, cls_id=self.cls_id, sep_id=self.sep_id, max_length=max_length)
-            batches.append(laid_out)
-        return EncodingBatch.join(batches)
+        return encode_in_chunks(
+            texts,
+            pairs,
+            pieces=lambda joined: self._pieces(joined, self._added),
+            frames=self._frames,
+            max_length=max_length,
+            surrogates=surrogates,
+        )
 
     def pieces(self, text: str, *, surrogates: Surrogates = "replace") -> Pieces:
         """The tokens of one text, without [CLS] and [SEP] and never cut."""
@@ -253,15 +245,3 @@ class Tokenizer:
                 both = text[-1:] + piece[:1]
                 text += " " + piece if len(both) == 2 and all(map(may_run, both)) else piece
         return text
-
-
-def _chunks(texts: Sequence[str]) -> Iterator[slice]:
-    """At least one slice, in order."""
-    start, characters = 0, 0
-    for place, text in enumerate(texts):
-        characters += len(text) + 1
-        if characters >= CHUNK_CHARACTERS:
-            yield slice(start, place + 1)
-            start, characters = place + 1, 0
-    if start < len(texts) or not texts:
-        yield slice(start, len(texts))

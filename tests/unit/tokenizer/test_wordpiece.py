@@ -12,7 +12,8 @@ from tiny_tokenizers import PIECES, write_tokenizer
 
 from erya.errors import ConfigError, InputError
 from erya.tokenizer.runs import RunTable
-from erya.tokenizer.wordpiece import CHUNK_CHARACTERS, Tokenizer
+from erya.tokenizer.sequences import CHUNK_CHARACTERS
+from erya.tokenizer.wordpiece import Tokenizer
 
 
 @pytest.fixture
