@@ -12,18 +12,18 @@ from erya.runtime import require
 if TYPE_CHECKING:
     from erya.models.encoder import Encoder
     from erya.tasks.classify.predict import Predictor
-    from erya.tokenizer.wordpiece import Tokenizer
+    from erya.tokenizer.any_tokenizer import AnyTokenizer
 
 
-def open_tokenizer(directory: str | PathLike[str]) -> Tokenizer:
+def open_tokenizer(directory: str | PathLike[str]) -> AnyTokenizer:
     """Open the tokenizer of a model or tokenizer directory. Needs no torch.
 
     Raises:
         EryaError: the directory holds no tokenizer Erya can read.
     """
-    from erya.tokenizer.wordpiece import Tokenizer
+    from erya.tokenizer import opening
 
-    return Tokenizer.open(Path(directory))
+    return opening.open_tokenizer(Path(directory))
 
 
 def open_encoder(directory: str | PathLike[str]) -> Encoder:

@@ -21,7 +21,8 @@ from erya.errors import CheckpointError
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
 from erya.models.masked_lm import MaskedLanguageModel
-from erya.tokenizer.wordpiece import Tokenizer
+from erya.tokenizer.any_tokenizer import AnyTokenizer
+from erya.tokenizer.opening import open_tokenizer
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,18 @@ class ModelDirectory:
         return any(name.startswith(POOLER) for name in self.tensors)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> AnyTokenizer:
         """The directory's tokenizer.
 
         Raises:
             CheckpointError: it has more pieces than the embedding has rows.
         """
-        tokenizer = Tokenizer.open(self.path)
+        tokenizer = open_tokenizer(self.path)
         require_vocabulary_fits(tokenizer, self.encoder_config, where=str(self.path))
         return tokenizer
 
 
-def require_vocabulary_fits(tokenizer: Tokenizer, config: EncoderConfig, *, where: str) -> None:
+def require_vocabulary_fits(tokenizer: AnyTokenizer, config: EncoderConfig, *, where: str) -> None:
     """Check that every id the tokenizer gives has a row in the embedding; more rows are only padding.
 
     Raises:

@@ -21,11 +21,11 @@ from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
 
 if TYPE_CHECKING:
-    from erya.tokenizer.wordpiece import Tokenizer
+    from erya.tokenizer.any_tokenizer import AnyTokenizer
 
 
 def save_model(
-    directory: Path, *, module: nn.Module, tokenizer: Tokenizer, info: ModelInfo, replace: bool = False
+    directory: Path, *, module: nn.Module, tokenizer: AnyTokenizer, info: ModelInfo, replace: bool = False
 ) -> None:
     """Write a model directory, whole or not at all.
 
@@ -70,7 +70,11 @@ def foreign_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _require_fit(
-    config: EncoderConfig, tokenizer: Tokenizer, info: ModelInfo, tensors: Mapping[str, Tensor], where: Path
+    config: EncoderConfig,
+    tokenizer: AnyTokenizer,
+    info: ModelInfo,
+    tensors: Mapping[str, Tensor],
+    where: Path,
 ) -> None:
     problem = None
     classes = len(tensors["classifier.weight"]) if "classifier.weight" in tensors else None

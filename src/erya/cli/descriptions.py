@@ -59,9 +59,9 @@ def model(directory: Path) -> dict[str, Any]:
 
 def tokenizer(directory: Path) -> dict[str, Any]:
     """Mode, size and make-up of a vocabulary."""
-    from erya.tokenizer.wordpiece import Tokenizer
+    from erya.tokenizer.opening import open_tokenizer
 
-    opened = Tokenizer.open(directory)
+    opened = open_tokenizer(directory)
     kinds = Counter(_kind(piece) for piece in opened.vocab)
     special = sorted(opened.special_ids)
     return {
@@ -71,6 +71,7 @@ def tokenizer(directory: Path) -> dict[str, Any]:
         "pieces": dict(kinds.most_common()),
         "special_tokens": {opened.vocab[token]: token for token in special},
         "hash": opened.hash,
+        "notes": list(opened.notes),
     }
 
 
@@ -176,10 +177,10 @@ def _recipe(path: Path) -> dict[str, Any]:
 
 def _vocabulary(directory: Path, rows: int | None) -> dict[str, Any]:
     """Size and mode of a tokenizer beside the rows of its embedding, or why it cannot be opened."""
-    from erya.tokenizer.wordpiece import Tokenizer
+    from erya.tokenizer.opening import open_tokenizer
 
     try:
-        opened = Tokenizer.open(directory)
+        opened = open_tokenizer(directory)
     except EryaError as error:
         return {"problem": error.what}
     described = {
@@ -187,6 +188,7 @@ def _vocabulary(directory: Path, rows: int | None) -> dict[str, Any]:
         "mode": opened.mode,
         "lowercase": opened.lowercase,
         "hash": opened.hash[:12],
+        "notes": "; ".join(opened.notes) or None,
     }
     if rows is not None and rows != opened.vocab_size:
         described["rows_without_a_piece" if rows > opened.vocab_size else "pieces_without_a_row"] = abs(

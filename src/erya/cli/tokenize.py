@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
 
+    from erya.tokenizer.any_tokenizer import AnyTokenizer
     from erya.tokenizer.encoding import Encoding
-    from erya.tokenizer.wordpiece import Tokenizer
 
 HELP = """Turn lines of text into tokens.
 
@@ -26,7 +26,9 @@ the text a token was cut from, letter case, width and all.
 
 With a tokenizer trained by `erya vocab train` every character but white space is in exactly one token. With
 the tokenizer of a foreign BERT the ids are those of Hugging Face's tokenizer, which drops control characters
-and accents and makes one [UNK] of a word it does not know. What is unknown is counted at the end.
+and accents and makes one [UNK] of a word it does not know. A directory with another kind of `tokenizer.json`
+(RoBERTa, XLM-R, DeBERTa, ModernBERT) gives its own ids, as the library `tokenizers` does; a piece that only
+says that a word begins stands at an empty place. What is unknown is counted at the end.
 
 Half a character (a lone surrogate, which broken converters write) is read as U+FFFD. With `--surrogates
 error` its line is refused, like any other that is not UTF-8.
@@ -48,41 +50,41 @@ def register(app: typer.Typer) -> None:
 
 def _tokenize(
     source: str = typer.Argument("-", metavar="[FILE|-]", help="UTF-8 lines; - is stdin."),
-    tokenizer: Path = typer.Option(
-        ..., help="Tokenizer or model directory, ours or any Hugging Face BERT's."
-    ),
+    tokenizer: Path = typer.Option(..., help="Tokenizer or model directory, ours or Hugging Face's."),
     special: bool = typer.Option(
-        True, "--special/--no-special", help="Put [CLS] and [SEP] around each line."
+        True,
+        "--special/--no-special",
+        help="Put [CLS] and [SEP] (or what the model has for them) around each line.",
     ),
     surrogates: Literal["replace", "error"] = typer.Option(
         "replace", help="Lone surrogates: read U+FFFD for them, or refuse the line."
     ),
 ) -> None:
-    from erya.tokenizer.wordpiece import Tokenizer
+    from erya.tokenizer.opening import open_tokenizer
 
-    opened = Tokenizer.open(tokenizer)
+    opened = open_tokenizer(tokenizer)
     if source == "-" and standard_input().isatty():
         messages.print("reading lines from the terminal; Ctrl-D ends")
     tokens = unknown = 0
-    inner = slice(None) if special else slice(1, -1)
     errors = "surrogatepass" if surrogates == "replace" else "strict"
     for batch in _batches(source, errors):
         encodings = opened.encode_batch(batch)
-        sys.stdout.write("".join(_line(opened, encoding, inner) for encoding in encodings))
+        sys.stdout.write("".join(_line(opened, encoding, special) for encoding in encodings))
         if source == "-":
             sys.stdout.flush()
-        tokens += len(encodings.ids) - 2 * len(encodings)
+        tokens += int((encodings.text_ids >= 0).sum())
         unknown += int((encodings.ids == opened.unk_id).sum())
     if unknown:
         messages.print(f"{unknown:,} of {tokens:,} tokens are unknown ({unknown / tokens:.2%})")
 
 
-def _line(tokenizer: Tokenizer, encoding: Encoding, inner: slice) -> str:
-    ids = encoding.ids[inner].tolist()
+def _line(tokenizer: AnyTokenizer, encoding: Encoding, special: bool) -> str:
+    shown = slice(None) if special else encoding.text_ids >= 0
+    ids = encoding.ids[shown].tolist()
     found = {
         "ids": ids,
         "tokens": [tokenizer.vocab[id] for id in ids],
-        "spans": encoding.spans[inner].tolist(),
+        "spans": encoding.spans[shown].tolist(),
     }
     return json.dumps(found, ensure_ascii=False) + "\n"
 

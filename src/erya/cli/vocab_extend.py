@@ -140,11 +140,12 @@ def _opened(model: Path) -> Tokenizer:
     """The tokenizer of the directory; of a model directory all of it is looked at."""
     from erya.tokenizer.wordpiece import Tokenizer
 
-    if not (model / "config.json").is_file():
-        return Tokenizer.open(model)
-    from erya.checkpoints.directory import read_model
+    tokenizer = Tokenizer.open(model)
+    if (model / "config.json").is_file():
+        from erya.checkpoints.directory import read_model, require_vocabulary_fits
 
-    return read_model(model).tokenizer
+        require_vocabulary_fits(tokenizer, read_model(model).encoder_config, where=str(model))
+    return tokenizer
 
 
 def _gather(old: Tokenizer, asked: _Asked) -> _Gathered:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from erya.data.features import Features
 from erya.data.records import Record
 from erya.tasks.texts import EncodingReport, LengthLimit
-from erya.tokenizer.wordpiece import Tokenizer
+from erya.tokenizer.any_tokenizer import AnyTokenizer
 
 Example = TypeVar("Example")
 Prediction = TypeVar("Prediction")
@@ -33,7 +33,7 @@ class Task(Protocol[Example, Prediction, Scores]):
         ...
 
     def encode(
-        self, examples: Sequence[Example], tokenizer: Tokenizer, *, limit: LengthLimit
+        self, examples: Sequence[Example], tokenizer: AnyTokenizer, *, limit: LengthLimit
     ) -> tuple[list[Features], EncodingReport]:
         """Turn examples into model inputs, with targets where the truth is known.
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from erya.errors import InputError
+from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.tokenizer.encoding import Encoding
-from erya.tokenizer.wordpiece import Tokenizer
 
 _SHOWN = 8
 # More [UNK] than this share and the vocabulary was hardly made for these texts.
@@ -137,7 +137,7 @@ class EncodingReport:
 def encode_texts(
     texts: Sequence[str],
     pairs: Sequence[str] | None,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     *,
     limit: LengthLimit,
     places: Sequence[str],

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from erya.errors import CheckpointError, InputError
 from erya.files import atomic_write
+from erya.tokenizer.frame import is_bert_frame
 from erya.tokenizer.huggingface import build, native_parts
 from erya.tokenizer.parts import (
     BertNormalizer,
@@ -28,14 +30,16 @@ from erya.tokenizer.parts import (
 from erya.tokenizer.spec import SPECIAL_TOKENS, AddedToken, Mode, Rules, TokenizerSpec
 from erya.tokenizer.vocabulary import read_vocabulary, run_alphabet, same_vocabulary
 
-TOKENIZER, VOCABULARY, CONFIG, SPECIALS = (
+TOKENIZER, VOCABULARY, CONFIG, SPECIALS, ADDED = (
     "tokenizer.json",
     "vocab.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
 )
 MODE_KEY = "erya_mode"
 _ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+_TAKE_THE_FILE = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _FLAGS = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
@@ -43,8 +47,36 @@ _FLAGS = {
 }
 
 
-def read_spec(directory: Path) -> TokenizerSpec:
-    """Read the tokenizer of a directory; see `Tokenizer.open`."""
+def is_wordpiece(directory: Path) -> bool:
+    """Whether a directory's tokenizer is WordPiece as BERT has it; `LibraryTokenizer` opens any other.
+
+    Raises:
+        InputError: there is no tokenizer here, or a file is not JSON.
+        CheckpointError: a file is damaged.
+    """
+    config, raw = _read_start(directory)
+    whole = read_part(WholeFile, raw, file=directory / TOKENIZER) if raw else None
+    return whole is None or _obstacle(whole, _mode(directory, config)) is None
+
+
+def read_spec(directory: Path) -> tuple[TokenizerSpec, tuple[str, ...]]:
+    """Read the WordPiece tokenizer of a directory and what to tell of it; see `Tokenizer.open`."""
+    config, raw = _read_start(directory)
+    whole = read_part(WholeFile, raw, file=directory / TOKENIZER) if raw else None
+    mode = _mode(directory, config)
+    model = _wordpiece(directory / TOKENIZER, whole, mode) if whole is not None else None
+    pieces = _pieces(directory, model)
+    rules, notes = _rules(directory, mode, whole, model, config)
+    names = _special_names(directory, model, config)
+    added = _added(directory, pieces, names, whole, config)
+    spec = TokenizerSpec(mode=mode, rules=rules, pieces=pieces, added=added, special_tokens=names)
+    if mode == "native" and whole is not None:
+        _require_native(directory, raw, spec)
+    return spec, notes
+
+
+def _read_start(directory: Path) -> tuple[TokenizerConfig, dict[str, Any]]:
+    """The configuration and `tokenizer.json`, each of which may be missing."""
     if not directory.is_dir():
         raise InputError(
             "no such directory", where=str(directory), hint="give a tokenizer or model directory"
@@ -52,18 +84,20 @@ def read_spec(directory: Path) -> TokenizerSpec:
     config = read_part(TokenizerConfig, _read_json(directory / CONFIG), file=directory / CONFIG)
     raw = _read_json(directory / TOKENIZER)
     if not raw and not (directory / VOCABULARY).is_file():
-        raise InputError(f"no tokenizer here: neither {TOKENIZER} nor {VOCABULARY}", where=str(directory))
-    whole = read_part(WholeFile, raw, file=directory / TOKENIZER) if raw else None
-    model = _wordpiece(directory / TOKENIZER, whole) if whole is not None else None
-    mode = _mode(directory, config)
-    pieces = _pieces(directory, model)
-    rules = _rules(directory, mode, whole, model, config)
-    names = _special_names(directory, model, config)
-    added = _added(directory, pieces, names, whole, config)
-    spec = TokenizerSpec(mode=mode, rules=rules, pieces=pieces, added=added, special_tokens=names)
-    if mode == "native" and whole is not None:
-        _require_native(directory, raw, spec)
-    return spec
+        raise InputError(
+            f"no tokenizer here: neither {TOKENIZER} nor {VOCABULARY}",
+            where=str(directory),
+            hint=f"of other tokenizer files, transformers' AutoTokenizer makes a {TOKENIZER} when it saves",
+        )
+    return config, raw
+
+
+def model_kind(model: Mapping[str, Any]) -> str:
+    """The algorithm of `model`; old files do not name it."""
+    kind = model.get("type")
+    if kind is None:
+        kind = "Unigram" if "unk_id" in model else "BPE" if "merges" in model else "WordPiece"
+    return str(kind)
 
 
 def write_spec(spec: TokenizerSpec, directory: Path) -> None:
@@ -120,13 +154,31 @@ def _mode(directory: Path, config: TokenizerConfig) -> Mode:
     return cast(Mode, mode)
 
 
-def _wordpiece(path: Path, whole: WholeFile) -> WordPieceModel:
-    kind = whole.model.get("type", "WordPiece")
-    if kind != "WordPiece":
+def _wordpiece(path: Path, whole: WholeFile, mode: Mode) -> WordPieceModel:
+    obstacle = _obstacle(whole, mode)
+    if obstacle is not None:
         raise CheckpointError(
-            f"the tokenizer's model is {kind}, not WordPiece", where=str(path), hint="use a BERT model"
+            f"WordPiece as BERT has it is wanted: {obstacle}",
+            where=str(path),
+            hint="such tokenizers encode texts for a model that has one; corpora, pre-training and changes "
+            "of a vocabulary take a BERT's, or one made by `erya vocab train`",
         )
     return read_part(WordPieceModel, whole.model, file=path, name="model")
+
+
+def _obstacle(whole: WholeFile, mode: Mode) -> str | None:
+    """What of `tokenizer.json` is not as BERT has it."""
+    kind = model_kind(whole.model)
+    if kind != "WordPiece":
+        return f"the tokenizer's model is {kind}, not WordPiece"
+    if mode == "native":
+        return None
+    found = tuple((part or {}).get("type") for part in (whole.normalizer, whole.pre_tokenizer))
+    if found != ("BertNormalizer", "BertPreTokenizer"):
+        return f"the tokenizer's parts are {found}, not BertNormalizer and BertPreTokenizer"
+    if not is_bert_frame(whole.post_processor):
+        return "its special tokens are not [CLS] text [SEP] text [SEP]"
+    return None
 
 
 def _pieces(directory: Path, model: WordPieceModel | None) -> tuple[str, ...]:
@@ -150,28 +202,22 @@ def _rules(
     whole: WholeFile | None,
     model: WordPieceModel | None,
     config: TokenizerConfig,
-) -> Rules:
+) -> tuple[Rules, tuple[str, ...]]:
     lowercase = config.do_lower_case is not False
     if mode == "native":
         longest = model.max_input_chars_per_word if model is not None else 100
-        return Rules(lowercase=lowercase, strip_accents=False, clean=False, max_word_length=longest)
+        return Rules(lowercase=lowercase, strip_accents=False, clean=False, max_word_length=longest), ()
     if whole is not None and model is not None:
-        rules = _whole_rules(directory / TOKENIZER, whole, model)
-        _require_agreement(directory, rules, config)
-        return rules
-    return Rules(
+        return _agreed(_whole_rules(directory / TOKENIZER, whole, model), config)
+    rules = Rules(
         lowercase=lowercase,
         strip_accents=lowercase if config.strip_accents is None else config.strip_accents,
         split_hanzi=config.tokenize_chinese_chars is not False,
     )
+    return rules, ()
 
 
 def _whole_rules(path: Path, whole: WholeFile, model: WordPieceModel) -> Rules:
-    found = tuple((part or {}).get("type") for part in (whole.normalizer, whole.pre_tokenizer))
-    if found != ("BertNormalizer", "BertPreTokenizer"):
-        raise CheckpointError(
-            f"the tokenizer's parts are {found}, not BertNormalizer and BertPreTokenizer", where=str(path)
-        )
     normalizer = read_part(BertNormalizer, whole.normalizer, file=path, name="normalizer")
     strip = normalizer.strip_accents
     return Rules(
@@ -184,15 +230,28 @@ def _whole_rules(path: Path, whole: WholeFile, model: WordPieceModel) -> Rules:
     )
 
 
-def _require_agreement(directory: Path, rules: Rules, config: TokenizerConfig) -> None:
+def _agreed(rules: Rules, config: TokenizerConfig) -> tuple[Rules, tuple[str, ...]]:
+    """The rules of `tokenizer.json`, or where the flags beside it differ those that `transformers` follows.
+
+    Its classes for BERT build the normaliser from the flags; the class for any tokenizer takes the file at
+    its word.
+    """
+    whole_wins = config.tokenizer_class in _TAKE_THE_FILE
+    notes = []
     for key, field in _FLAGS.items():
         said, is_so = getattr(config, key), getattr(rules, field)
-        if said is not None and said != is_so:
-            raise CheckpointError(
-                f"{CONFIG} says {key}={said}, {TOKENIZER} says {is_so}",
-                where=str(directory),
-                hint="correct the file that is wrong: transformers follows the first, tokenizers the second",
-            )
+        if said is None or said == is_so:
+            continue
+        winner = TOKENIZER if whole_wins else CONFIG
+        notes.append(
+            f"{CONFIG} says {key}={said}, {TOKENIZER} says {is_so}: {winner} wins, as in transformers; "
+            "if texts come out wrong, correct the file that is wrong"
+        )
+        if not whole_wins:
+            rules = replace(rules, **{field: said})
+            if key == "do_lower_case" and config.strip_accents is None:
+                rules = replace(rules, strip_accents=said)
+    return rules, tuple(notes)
 
 
 def _special_names(
@@ -223,7 +282,7 @@ def _added(
     }
     listed = whole.added_tokens if whole is not None else []
     added |= {token.content: AddedToken(**token.model_dump()) for token in listed}
-    path = directory / "added_tokens.json"
+    path = directory / ADDED
     for name, id in read_part(LegacyTokens, _read_json(path), file=path).root.items():
         added.setdefault(name, AddedToken(name, id, special=False, normalized=True))
     missing = [name for name in names if name not in added and name not in ids]
@@ -265,10 +324,17 @@ def _require_native(directory: Path, whole: Mapping[str, Any], spec: TokenizerSp
 
 def _read_json(path: Path) -> dict[str, Any]:
     """The JSON object of a file; empty when there is no such file."""
-    if not path.is_file():
-        return {}
+    return parse_json(path.read_bytes(), path) if path.is_file() else {}
+
+
+def parse_json(content: bytes, path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Raises:
+        InputError: it is not JSON, or no object.
+    """
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(content)
     except ValueError as error:
         raise InputError(f"not JSON: {error}", where=str(path)) from None
     if not isinstance(value, dict):

@@ -57,6 +57,7 @@ class WholeFile(Part):
     model: dict[str, Any]
     normalizer: dict[str, Any] | None = None
     pre_tokenizer: dict[str, Any] | None = None
+    post_processor: dict[str, Any] | None = None
     added_tokens: list[ListedToken] = []
 
 
@@ -76,11 +77,14 @@ class SpecialNames(Part):
     cls_token: SpecialName = None
     sep_token: SpecialName = None
     mask_token: SpecialName = None
+    bos_token: SpecialName = None
+    eos_token: SpecialName = None
 
 
 class TokenizerConfig(SpecialNames):
     """`tokenizer_config.json`."""
 
+    tokenizer_class: str | None = None
     do_lower_case: bool | None = None
     strip_accents: bool | None = None
     tokenize_chinese_chars: bool | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,6 +31,8 @@ from erya.tokenizer.spec import AddedToken, Mode, TokenizerSpec
 from erya.tokenizer.vocabulary import run_alphabet
 from erya.tokenizer.words import Cutter, NativeCutter, Normalised, ReferenceCutter
 
+_log = logging.getLogger("erya.tokenizer")
+
 
 class Tokenizer:
     """WordPiece over Chinese text, in `reference` or `native` mode.
@@ -38,10 +41,11 @@ class Tokenizer:
 
     Args:
         spec: vocabulary and rules.
+        notes: what a user should know about how it was opened, a sentence each.
     """
 
-    def __init__(self, spec: TokenizerSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: TokenizerSpec, notes: tuple[str, ...] = ()) -> None:
+        self.spec, self.notes = spec, notes
         self.mode: Mode = spec.mode
         self.lowercase = spec.rules.lowercase
         self.vocab = spec.vocab
@@ -94,16 +98,21 @@ class Tokenizer:
 
     @classmethod
     def open(cls, directory: Path) -> Tokenizer:
-        """Open the tokenizer of a directory: ours, or that of any Hugging Face BERT.
+        """Open the WordPiece tokenizer of a directory: ours, or that of any Hugging Face BERT.
+
+        Its notes are logged. `open_tokenizer` opens those of other kinds, too.
 
         Args:
             directory: holds `tokenizer.json`, `vocab.txt` or both, and perhaps `tokenizer_config.json`.
         Raises:
             InputError: there is no tokenizer here, or a file cannot be read.
             CheckpointError: the files contradict each other, the vocabulary is damaged (with the line), or
-                the tokenizer is of a kind this one cannot stand in for.
+                the tokenizer is of another kind.
         """
-        return cls(read_spec(Path(directory)))
+        tokenizer = cls(*read_spec(Path(directory)))
+        for note in tokenizer.notes:
+            _log.warning("%s: %s", directory, note)
+        return tokenizer
 
     def save(self, directory: Path) -> None:
         """Write `vocab.txt`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
@@ -113,8 +122,8 @@ class Tokenizer:
         """
         write_spec(self.spec, Path(directory))
 
-    def __reduce__(self) -> tuple[type[Tokenizer], tuple[TokenizerSpec]]:
-        return Tokenizer, (self.spec,)
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[TokenizerSpec, tuple[str, ...]]]:
+        return Tokenizer, (self.spec, self.notes)
 
     @property
     def vocab_size(self) -> int:

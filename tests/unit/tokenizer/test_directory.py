@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+import transformers
 from tiny_tokenizers import PIECES, write_tokenizer
 
 from erya.errors import CheckpointError, InputError
@@ -76,6 +77,31 @@ def test_windows_line_ends_in_a_vocabulary(tmp_path: Path) -> None:
     assert Tokenizer.open(directory).vocab == tuple(PIECES)
 
 
+@pytest.mark.parametrize(
+    ("kind", "lowercase", "winner"),
+    [
+        ("BertTokenizerFast", False, "tokenizer_config.json"),
+        (None, False, "tokenizer_config.json"),
+        ("PreTrainedTokenizerFast", True, "tokenizer.json"),
+    ],
+)
+def test_of_flags_that_disagree_those_win_that_transformers_follows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str | None, lowercase: bool, winner: str
+) -> None:
+    directory = write_tokenizer(tmp_path / "a")
+    Tokenizer.open(directory).save(directory)
+    edit(directory / "tokenizer_config.json", do_lower_case=False, strip_accents=None, tokenizer_class=kind)
+    tokenizer = Tokenizer.open(directory)
+    rules = tokenizer.spec.rules
+    assert (rules.lowercase, rules.strip_accents, tokenizer.lowercase) == (lowercase,) * 3
+    (note,) = tokenizer.notes
+    assert f"do_lower_case=False, tokenizer.json says True: {winner} wins" in note
+    assert note in caplog.text and str(directory) in caplog.text
+    if kind is not None:
+        theirs = transformers.AutoTokenizer.from_pretrained(directory)
+        assert tokenizer.encode("aB Hello é").ids.tolist() == theirs("aB Hello é")["input_ids"]
+
+
 def broken(directory: Path, what: str) -> None:
     """Spoil one thing in a good directory."""
     vocabulary, whole = directory / "vocab.txt", directory / "tokenizer.json"
@@ -95,12 +121,12 @@ def broken(directory: Path, what: str) -> None:
     elif what == "no special tokens":
         whole.unlink()
         vocabulary.write_text("\n".join(PIECES[5:]))
-    elif what == "flags disagree":
-        edit(directory / "tokenizer_config.json", do_lower_case=False)
     elif what == "another model":
         edit(whole, model={"type": "BPE", "vocab": {}, "merges": []})
     elif what == "another normaliser":
         edit(whole, normalizer={"type": "NFKC"})
+    elif what == "another frame":
+        edit(whole, post_processor={"type": "RobertaProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]})
     elif what == "not JSON":
         whole.write_text("{")
     elif what == "a gap":
@@ -123,9 +149,9 @@ def broken(directory: Path, what: str) -> None:
         ("mismatch", CheckpointError, f"'hello' where vocab.txt has 'hallo'[\\s\\S]*line {len(PIECES)}"),
         ("too short", CheckpointError, f"{len(PIECES)} pieces, vocab.txt has {len(PIECES) - 1} lines"),
         ("no special tokens", CheckpointError, r"lacks the special tokens \[PAD\], \[UNK\]"),
-        ("flags disagree", CheckpointError, "do_lower_case=False, tokenizer.json says True"),
         ("another model", CheckpointError, "BPE, not WordPiece"),
         ("another normaliser", CheckpointError, "NFKC"),
+        ("another frame", CheckpointError, r"not \[CLS\] text \[SEP\]"),
         ("not JSON", InputError, "not JSON"),
         ("a gap", CheckpointError, f"no piece with id {len(PIECES) - 1}"),
         ("added token out of place", CheckpointError, r"\[MASK\]"),

@@ -21,7 +21,7 @@ from erya.tasks.classify.preparation import Prepared, prepare
 from erya.tasks.classify.recipe import ClassifyRecipe, ClassifyTraining
 from erya.tasks.classify.trainable import ClassifyTrainable, DevSet
 from erya.tasks.texts import EncodingReport
-from erya.tokenizer.wordpiece import Tokenizer
+from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Tell
@@ -125,7 +125,7 @@ def _with_evaluations(recipe: ClassifyRecipe, batches_per_epoch: int) -> Classif
     return recipe.train.model_copy(update={"eval_every_steps": every})
 
 
-def _fingerprints(recipe: ClassifyRecipe, tokenizer: Tokenizer) -> dict[str, str]:
+def _fingerprints(recipe: ClassifyRecipe, tokenizer: AnyTokenizer) -> dict[str, str]:
     """What must not change under a run that is resumed."""
     prints = {
         "training file": sha256_of(Path(recipe.train_file)),

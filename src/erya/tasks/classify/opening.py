@@ -14,7 +14,8 @@ from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
 from erya.models.initialise import initialise
 from erya.tasks.classify.head import SequenceClassifier
-from erya.tokenizer.wordpiece import Tokenizer
+from erya.tokenizer.any_tokenizer import AnyTokenizer
+from erya.tokenizer.opening import open_tokenizer
 from erya.train.protocols import Tell
 
 
@@ -54,14 +55,14 @@ def new_classifier(
     return module
 
 
-def blank_model(directory: Path) -> tuple[EncoderConfig, Tokenizer]:
+def blank_model(directory: Path) -> tuple[EncoderConfig, AnyTokenizer]:
     """Sizes and vocabulary of a directory, whether or not it holds weights.
 
     Raises:
         CheckpointError: its configuration cannot be used, or the vocabulary does not fit it.
     """
     _, foreign, _ = read_configuration(directory)
-    tokenizer = Tokenizer.open(directory)
+    tokenizer = open_tokenizer(directory)
     require_vocabulary_fits(tokenizer, foreign.encoder, where=str(directory))
     return foreign.encoder, tokenizer
 

@@ -21,7 +21,7 @@ from erya.tasks.classify.head import SequenceClassifier
 from erya.tasks.classify.opening import open_classifier
 from erya.tasks.classify.task import ClassifyTask, Example, Prediction
 from erya.tasks.texts import EncodingReport, LengthLimit
-from erya.tokenizer.wordpiece import Tokenizer
+from erya.tokenizer.any_tokenizer import AnyTokenizer
 
 
 class Predictor:
@@ -38,7 +38,7 @@ class Predictor:
     def __init__(
         self,
         module: SequenceClassifier,
-        tokenizer: Tokenizer,
+        tokenizer: AnyTokenizer,
         info: ModelInfo,
         *,
         precision: Precision = "float32",

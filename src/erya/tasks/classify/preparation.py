@@ -15,7 +15,7 @@ from erya.tasks.classify.predict import length_limit, require_segments
 from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.tasks.classify.task import ClassifyTask, Example
 from erya.tasks.texts import EncodingReport
-from erya.tokenizer.wordpiece import Tokenizer
+from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.train.protocols import Tell
 
 
@@ -37,7 +37,7 @@ class Prepared:
 
     task: ClassifyTask
     module: SequenceClassifier
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
     train: list[Features]
     dev: list[Features]
     train_report: EncodingReport
@@ -85,7 +85,9 @@ def prepare(recipe: ClassifyRecipe, tell: Tell) -> Prepared:
     )
 
 
-def _build(recipe: ClassifyRecipe, num_labels: int, tell: Tell) -> tuple[SequenceClassifier, Tokenizer, int]:
+def _build(
+    recipe: ClassifyRecipe, num_labels: int, tell: Tell
+) -> tuple[SequenceClassifier, AnyTokenizer, int]:
     """The network, its tokenizer, and the longest input it was made for."""
     seed, start = recipe.train.seed, Path(recipe.model)
     if recipe.random_init:

@@ -19,7 +19,7 @@ from erya.errors import InputError, nearest_hint
 from erya.metrics.classification import ClassificationScores, ConfusionCounts
 from erya.tasks.task import Task
 from erya.tasks.texts import EncodingReport, LengthLimit, encode_texts
-from erya.tokenizer.wordpiece import Tokenizer
+from erya.tokenizer.any_tokenizer import AnyTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class ClassifyTask:
             ) from None
 
     def encode(
-        self, examples: Sequence[Example], tokenizer: Tokenizer, *, limit: LengthLimit
+        self, examples: Sequence[Example], tokenizer: AnyTokenizer, *, limit: LengthLimit
     ) -> tuple[list[Features], EncodingReport]:
         """Turn examples into model inputs; where the label is known, target `labels`, int64, shape ().
 
