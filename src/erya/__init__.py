@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from erya.api import load, open_encoder, open_tokenizer
+    from erya.api import accelerate, load, open_encoder, open_tokenizer, restore
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "open_encoder", "open_tokenizer"]
+__all__ = ["__version__", "accelerate", "load", "open_encoder", "open_tokenizer", "restore"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from erya.errors import CheckpointError
 from erya.runtime import require
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from erya.models.encoder import Encoder
     from erya.tasks.classify.predict import Predictor
     from erya.tokenizer.any_tokenizer import AnyTokenizer
+
+Model = TypeVar("Model", bound="Module")
 
 
 def open_tokenizer(directory: str | PathLike[str]) -> AnyTokenizer:
@@ -71,3 +75,30 @@ def load(directory: str | PathLike[str]) -> Predictor:
         where=str(path),
         hint="fine-tune it first: erya finetune classify --model DIR --train FILE --dev FILE --out DIR",
     )
+
+
+def accelerate(model: Model) -> Model:
+    """Let the encoder inside a loaded `transformers` model compute without padding.
+
+    The model keeps its parameters, their names and what it is saved as; `Trainer` and pipelines go on as they
+    were, faster where texts differ in length. Call it before the model is wrapped or compiled.
+
+    Args:
+        model: of any task; its encoder's family is one Erya has. It is changed in place.
+    Returns:
+        The same object.
+    Raises:
+        CheckpointError: it is no such model, or has options Erya does not have; it is left as it was.
+    """
+    require("torch")
+    from erya.checkpoints import accelerate as packed
+
+    return packed.accelerate(model)
+
+
+def restore(model: Model) -> Model:
+    """Undo `accelerate`: the model computes by its own code again, with the parameters it has by now."""
+    require("torch")
+    from erya.checkpoints import accelerate as packed
+
+    return packed.restore(model)

@@ -60,7 +60,7 @@ class EncoderConfig(StrictModel):
         pad_id: id of [PAD]; only padded façades use it.
         family: whose names and files a model directory is written with; changes nothing that is computed.
         positions: how an encoder knows where a token stands.
-        embedding_size: width of the embeddings, projected to `hidden_size`; None: the same, no projection.
+        embedding_size: width of the embeddings, projected to `hidden_size`; None: that width, no projection.
         norm_after_projection: whether embeddings are normalised after they are projected, not before.
         num_tasks: kinds of task, whose embedding is added to every token's; 0 for none.
         pre_norm: whether each part of a block normalises its input instead of its sum; the first block's
@@ -78,6 +78,7 @@ class EncoderConfig(StrictModel):
         pooler: what makes one vector of a sequence.
         head_activation: the masked-language head's non-linearity; None: the feed-forward layer's.
         head_bias: whether the head's dense layer has a bias.
+        dense_token_heads: whether heads on tokens begin with layers such as the pooler's.
     """
 
     vocab_size: int = Field(gt=0)
@@ -113,6 +114,7 @@ class EncoderConfig(StrictModel):
     pooler: PoolerConfig = PoolerConfig()
     head_activation: Activation | None = None
     head_bias: bool = True
+    dense_token_heads: bool = False
 
     @model_validator(mode="after")
     def _sizes_divide(self) -> Self:

@@ -170,7 +170,7 @@ class Encoder(nn.Module):
         rows: Tensor | None = None,
         probs: list[list[Tensor]] | None = None,
     ) -> Iterable[Tensor]:
-        """The states after each layer; of the last one only `rows`, where given."""
+        """The states after each block; of the last one only `rows`, where given."""
         last = len(self._order) - 1
         for step, index in enumerate(self._order):
             block = self.blocks[index]
@@ -180,8 +180,7 @@ class Encoder(nn.Module):
                 hidden = hidden if rows is None or last > 0 else hidden.index_select(0, rows)
             else:
                 hidden = block(hidden, layout, rows=rows if step == last else None, probs=probs)
-            if (step + 1) % self.config.group_size == 0:
-                yield hidden
+            yield hidden
 
     def _embed(self, batch: PackedTensors) -> tuple[Tensor, Layout]:
         """The blocks' input, shape (rows of the layout, H), and where its sequences are."""

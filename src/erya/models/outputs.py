@@ -13,7 +13,7 @@ class EncoderOutput:
 
     Attributes:
         hidden: the last block's states, shape (N, H).
-        all_hidden: the embeddings and each layer's states, shape (N, H) each; None unless asked for.
+        all_hidden: the embeddings and each block's states, shape (N, H) each; None unless asked for.
         attentions: for each block, for each sequence of L tokens, the attention probabilities, shape
             (heads, L, L); None unless asked for.
     """

@@ -24,7 +24,7 @@ def make_embeddings(config: EncoderConfig) -> Embeddings:
     )
     first = positions.first if isinstance(positions, Absolute) else 0
     projection = None
-    if size != config.hidden_size:
+    if config.embedding_size is not None:
         # Before a norm, which has a bias of its own, another would be idle.
         projection = nn.Linear(size, config.hidden_size, bias=not config.norm_after_projection)
     return Embeddings(
@@ -96,6 +96,11 @@ def make_pooler(config: EncoderConfig) -> Pooler:
     pooler = config.pooler
     norm = make_norm(config, config.hidden_size) if pooler.norm else None
     return Pooler(config.hidden_size, activation=pooler.activation, bias=pooler.bias, norm=norm)
+
+
+def make_token_transform(config: EncoderConfig) -> nn.Module:
+    """What heads on tokens do to states first."""
+    return make_pooler(config) if config.dense_token_heads else nn.Identity()
 
 
 def make_norm(config: EncoderConfig, size: int) -> nn.LayerNorm:

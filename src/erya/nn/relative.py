@@ -226,11 +226,11 @@ def sinusoids(rows: int, size: int) -> Tensor:
 
     Source: Vaswani et al. 2017, Attention Is All You Need, section 3.5.
     """
-    angles = torch.outer(
-        torch.arange(rows, dtype=torch.float32),
-        torch.exp(torch.arange(0, size, 2, dtype=torch.float32) * (-math.log(10_000.0) / size)),
-    )
-    table = torch.zeros(rows, size)
+    # On the CPU even where parameters are made without values, on the device `meta`.
+    places = torch.arange(rows, dtype=torch.float32, device="cpu")
+    steps = torch.arange(0, size, 2, dtype=torch.float32, device="cpu")
+    angles = torch.outer(places, torch.exp(steps * (-math.log(10_000.0) / size)))
+    table = torch.zeros(rows, size, device="cpu")
     table[:, 0::2] = angles.sin()
     table[:, 1::2] = angles.cos()[:, : size // 2]
     return table

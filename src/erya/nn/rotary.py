@@ -69,6 +69,10 @@ class RotaryTurn(nn.Module):
 
 
 def rotary_angles(head_size: int, max_positions: int, *, base: float) -> Tensor:
-    """By how much each pair of numbers is turned at each position, shape (max_positions, head_size / 2)."""
-    frequencies = base ** -(torch.arange(0, head_size, 2, dtype=torch.float32) / head_size)
-    return torch.outer(torch.arange(max_positions, dtype=torch.float32), frequencies)
+    """By how much each pair of numbers is turned at each position, shape (max_positions, head_size / 2).
+
+    Real numbers on the CPU even where parameters are made without values, on the device `meta`.
+    """
+    steps = torch.arange(0, head_size, 2, dtype=torch.float32, device="cpu")
+    places = torch.arange(max_positions, dtype=torch.float32, device="cpu")
+    return torch.outer(places, base ** -(steps / head_size))

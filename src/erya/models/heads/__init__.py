@@ -1,0 +1,1 @@
+"""Encoders with a head for a task: one class each."""
