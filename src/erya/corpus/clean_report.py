@@ -15,7 +15,8 @@ class CleanReport:
 
     Attributes:
         recipe: the options, as plain values.
-        files: of each raw file path, format, encoding, bytes, records, documents kept.
+        num_files: how many raw files there are.
+        files: of each of the first thousand path, format, encoding, bytes, records, documents kept.
         records: raw records read; `kept` documents were written, of which `heldout` are held out.
         characters: of the documents written.
         raw_bytes: bytes read, after decompression.
@@ -28,7 +29,8 @@ class CleanReport:
         stages: of each stage name, documents and characters left after it, and for those that workers do
             the seconds they took together and raw megabytes a second of one worker.
         lengths: documents kept and dropped by length.
-        scripts, sources: to documents and characters.
+        scripts, sources: to documents and characters, the largest first; of sources beyond the thousand
+            largest the sum.
         cluster_sizes: size of a cluster of duplicates to number of clusters.
         cluster_samples: a few clusters with the texts of their members.
         engine, workers, memory_limit_bytes, peak_memory_bytes: what the job ran on and used.
@@ -37,6 +39,7 @@ class CleanReport:
     """
 
     recipe: dict[str, Any] = field(default_factory=dict)
+    num_files: int = 0
     files: list[dict[str, Any]] = field(default_factory=list)
     records: int = 0
     kept: int = 0
@@ -96,6 +99,7 @@ class CleanReport:
             "scripts": self.scripts,
             "sources": self.sources,
             "clusters": {"sizes": self.cluster_sizes, "samples": self.cluster_samples},
+            "num_files": self.num_files,
             "files": self.files,
             "problems": self.problems,
             "samples": self.samples,

@@ -207,7 +207,7 @@ def test_an_existing_directory_is_not_overwritten(raw, tmp_path):
 def test_a_damaged_file_stops_the_job_and_mending_it_goes_on(raw, tmp_path, monkeypatch):
     import gzip
 
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 2000)  # the files do not share a unit
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 20_000)  # the files do not share a unit
     packed = tmp_path / "zz.jsonl.gz"
     whole = gzip.compress("".join(f'{{"text": "第{n}份报告写完了。"}}\n' for n in range(9000)).encode(), 1)
     packed.write_bytes(whole[:-9])

@@ -160,7 +160,7 @@ def file_rows(report: Mapping[str, Any]) -> tuple[list[tuple[str, ...]], int]:
         )
         for file in files[:_MOST_FILES]
     ]
-    return rows, max(len(files) - _MOST_FILES, 0)
+    return rows, max(report.get("num_files") or len(files), len(rows)) - len(rows)
 
 
 def problem_lines(report: Mapping[str, Any]) -> list[str]:

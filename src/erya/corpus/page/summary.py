@@ -61,8 +61,8 @@ def counted(count: int, what: str) -> str:
 def _counted(report: Mapping[str, Any]) -> Iterator[str]:
     records, kept, heldout = (report.get(name) for name in ("records", "kept", "heldout"))
     if records is not None:
-        files = report.get("files") or []
-        origin = f" from {counted(len(files), 'file')}" if files else ""
+        files = report.get("num_files") or len(report.get("files") or [])
+        origin = f" from {counted(files, 'file')}" if files else ""
         raw = f" ({disk(report['raw_bytes'])} of raw text)" if report.get("raw_bytes") else ""
         yield f"{counted(records, 'record')} read{origin}{raw}."
     if kept == 0:
