@@ -170,9 +170,9 @@ def erya(family: str, kind: str, precision: str, *, backward: bool) -> Callable[
 
 
 def our_encoder(family: str) -> Any:
-    from erya.checkpoints.families.table import FAMILIES as TABLES
     from transformers import AutoConfig
 
+    from erya.checkpoints.families.table import FAMILIES as TABLES
     from erya.models.encoder import Encoder
 
     data = FAMILIES[family] | {"model_type": family}

@@ -1,8 +1,8 @@
 """Examples a second of a stock `transformers` Trainer, and of the same with `erya.accelerate(model)` in it.
 
 Sequence classification and token classification on the lengths of ChnSentiCorp's training reviews, capped at
-256 tokens; 128 examples an epoch, batches of 32 padded to their longest. Both run sdpa attention, bfloat16 and
-a dropout of 0.1, 6 layers of 384. One round is one call of `Trainer.train`.
+256 tokens; 128 examples an epoch, batches of 32 padded to their longest. Both run sdpa attention, bfloat16,
+a dropout of 0.1 and 6 layers of 384. One round is one call of `Trainer.train`.
 
 The reviews are read from `$ERYA_DATA/tasks/chnsenticorp` (default `../shared/data`).
 """
