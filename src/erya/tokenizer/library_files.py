@@ -43,7 +43,7 @@ _USUAL = {
     "sep_token": ("[SEP]", "</s>"),
     "mask_token": ("[MASK]", "<mask>"),
 }
-_INSTEAD = {"cls_token": "bos_token", "sep_token": "eos_token"}
+_INSTEAD = {"cls_token": ("bos_token",), "sep_token": ("eos_token",)}
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def load_library(files: LibraryFiles) -> tokenizers.Tokenizer:
         library = tokenizers.Tokenizer.from_buffer(files.contents[TOKENIZER])
     except Exception as error:  # the library has no narrower class
         raise CheckpointError(f"damaged: {error}", where=where) from None
+    _require_usable(files, where)
     library.no_padding()
     library.no_truncation()
     if isinstance(library.model, tokenizers.models.BPE):
@@ -113,7 +114,7 @@ def special_ids_by_role(files: LibraryFiles, library: tokenizers.Tokenizer) -> d
         told["unk_token"] = unknown
     found, missing = {}, []
     for role, usual in _USUAL.items():
-        names = [told[key] for key in (role, _INSTEAD.get(role, role)) if key in told] or usual
+        names = [told[key] for key in (role, *_INSTEAD.get(role, ())) if key in told] or usual
         ids = [id for name in names if (id := library.token_to_id(name)) is not None]
         if ids:
             found[role] = ids[0]
@@ -176,6 +177,18 @@ def _models_unknown(model: Mapping[str, Any]) -> str | None:
 def _loses_characters(model: Mapping[str, Any]) -> bool:
     every_byte = model.get("byte_fallback") or model["vocab"].keys() >= set(ByteLevel.alphabet())
     return not every_byte and model.get("unk_token") is None
+
+
+def _require_usable(files: LibraryFiles, where: str) -> None:
+    model = files.json(TOKENIZER)["model"]
+    if model_kind(model) == "Unigram" and model.get("unk_id") is None and not model.get("byte_fallback"):
+        raise CheckpointError(
+            "there is no unknown token: a character that the vocabulary lacks stops everything", where=where
+        )
+    if files.config.erya_mode == "native":
+        raise CheckpointError(
+            f"{CONFIG} says native mode, which only WordPiece has", where=str(files.directory)
+        )
 
 
 def _require_same_pieces(files: LibraryFiles, vocab: Mapping[str, int]) -> None:
