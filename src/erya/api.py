@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="Module")
 
+# What a directory is whose head predicts no labels of texts.
+_KINDS = {
+    None: "an encoder without a task head",
+    "masked_lm": "a masked language model",
+    "tag": "a classifier of tokens",
+    "answer": "a model that finds answers",
+    "next_sentence": "a model of pairs of sentences",
+    "replaced_token": "a discriminator of replaced tokens",
+}
+
 
 def open_tokenizer(directory: str | PathLike[str]) -> AnyTokenizer:
     """Open the tokenizer of a model or tokenizer directory. Needs no torch.
@@ -31,7 +41,7 @@ def open_tokenizer(directory: str | PathLike[str]) -> AnyTokenizer:
 
 
 def open_encoder(directory: str | PathLike[str]) -> Encoder:
-    """Open the packed encoder of a model directory, ours or any Hugging Face BERT's, for inference.
+    """Open the packed encoder of a model directory, ours or Hugging Face's of any family, for inference.
 
     A directory without a pooler (a masked language model's) gives an encoder without one: nothing is made
     up, and a warning says so.
@@ -69,7 +79,7 @@ def load(directory: str | PathLike[str]) -> Predictor:
     _, foreign, info = read_configuration(path)
     if info.task == "classify":
         return Predictor.open(path)
-    kind = "a masked language model" if info.task == "masked_lm" else "an encoder without a task head"
+    kind = _KINDS[info.task]
     raise CheckpointError(
         "; ".join([f"this is {kind}, it predicts no labels", *foreign.notes]),
         where=str(path),

@@ -1,25 +1,35 @@
 """The model directory: the only hand-over between training and everything after it.
 
-A Hugging Face directory (`config.json`, `model.safetensors`, `tokenizer.json`, `vocab.txt`) plus
-`erya.json`. Any Hugging Face BERT directory opens too; what `erya.json` would say is then inferred.
+A Hugging Face directory (`config.json`, `model.safetensors`, a tokenizer) plus `erya.json`. Any Hugging Face
+directory of a family Erya has opens too; what `erya.json` would say is then inferred.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from erya.checkpoints.configuration import read_configuration
-from erya.checkpoints.huggingface import check_family
-from erya.checkpoints.info import ModelInfo
-from erya.checkpoints.loading import POOLER, Reporter, load_tensors, log_report
-from erya.checkpoints.names import ENCODER_PREFIX, NamePlan, plan_names
-from erya.checkpoints.tensors import RenamedTensors, open_tensors
-from erya.checkpoints.weights import find_weights
+from torch import Tensor, nn
+
+from erya.checkpoints.configuration import infer_info, read_config_file, read_configuration, understand
+from erya.checkpoints.families.family import ENCODER_PREFIX
+from erya.checkpoints.huggingface import ForeignConfig
+from erya.checkpoints.info import ModelInfo, TaskName
+from erya.checkpoints.loading import ABSENT_HEAD, POOLER, Reporter, load_tensors, log_report
+from erya.checkpoints.names import NamePlan, plan_names
+from erya.checkpoints.tensors import RenamedTensors, headers_of, open_tensors
+from erya.checkpoints.weights import find_weights, read_headers
 from erya.errors import CheckpointError
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
+from erya.models.heads.next_sentence import NextSentenceModel
+from erya.models.heads.replaced_token import ReplacedTokenModel
+from erya.models.heads.sequence import SequenceClassifier
+from erya.models.heads.spans import SpanModel
+from erya.models.heads.tokens import TokenClassifier
 from erya.models.masked_lm import MaskedLanguageModel
 from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.tokenizer.opening import open_tokenizer
@@ -34,6 +44,7 @@ class ModelDirectory:
         info: its `erya.json`, or what its other files say in place of one.
         encoder_config: sizes and options of the encoder.
         tensors: the weights by our names (`encoder.*`, `head.*`, `classifier.*`), read when asked for.
+        heads: the tasks whose heads are there.
         notes: what a user should know about how it was opened, a sentence each.
     """
 
@@ -41,6 +52,7 @@ class ModelDirectory:
     info: ModelInfo
     encoder_config: EncoderConfig
     tensors: RenamedTensors
+    heads: tuple[TaskName, ...]
     notes: tuple[str, ...]
 
     @property
@@ -75,19 +87,45 @@ def require_vocabulary_fits(tokenizer: AnyTokenizer, config: EncoderConfig, *, w
 
 
 def read_model(directory: Path) -> ModelDirectory:
-    """Open a model directory: ours or any Hugging Face BERT directory. Weights are not read yet.
+    """Open a model directory: ours or any Hugging Face one of a family Erya has. Weights are not read yet.
 
     Raises:
         CheckpointError: a file is missing or damaged, an option is one Erya does not have, or tensors are
             left over; the message lists them.
     """
-    data, foreign, info = read_configuration(directory)
-    stored = open_tensors(find_weights(directory))
-    notes = check_family(data, list(stored), directory)
-    plan = plan_names(stored)
-    _require_known(plan, directory)
+    read_config_file(directory)  # a directory without one is no model, whatever else is missing
+    files = find_weights(directory)
+    stored = open_tensors(files)
+    # Those of pickled files are known only once these are open.
+    headers = read_headers(files) if files.kind == "safetensors" else headers_of(stored)
+    _, foreign, info = read_configuration(directory, headers=headers)
+    return _open(foreign, info, stored, directory)
+
+
+def open_tensors_as_model(
+    data: Mapping[str, Any], stored: Mapping[str, Tensor], directory: Path
+) -> ModelDirectory:
+    """A model of tensors that come from elsewhere, under Hugging Face's names.
+
+    Args:
+        data: the contents of a `config.json` for it.
+        stored: the tensors.
+        directory: where it comes from; its tokenizer is opened there.
+    Raises:
+        CheckpointError: an option is one Erya does not have, or tensors are left over.
+    """
+    foreign = understand(data, headers_of(stored), directory)
+    return _open(foreign, infer_info(foreign, where=str(directory)), stored, directory)
+
+
+def _open(
+    foreign: ForeignConfig, info: ModelInfo, stored: Mapping[str, Tensor], directory: Path
+) -> ModelDirectory:
+    plan = plan_names(stored, foreign.family, foreign.encoder, foreign.heads)
+    _require_known(plan, foreign, directory)
     tensors = RenamedTensors(stored, plan)
-    return ModelDirectory(directory, info, foreign.encoder, tensors, (*foreign.notes, *notes))
+    tensors.require_derived(foreign.family.derived(foreign.encoder), where=str(directory))
+    return ModelDirectory(directory, info, foreign.encoder, tensors, foreign.heads, foreign.notes)
 
 
 def load_encoder(
@@ -140,8 +178,56 @@ def load_masked_language_model(
     return module
 
 
+def load_with_head(
+    directory: Path | ModelDirectory, task: TaskName, *, report: Reporter = log_report
+) -> nn.Module:
+    """Build the encoder of a model directory with the head of a task.
+
+    Args:
+        directory: where it is, or the directory already open.
+        task: which head.
+        report: told what was not used; logs it unless told otherwise.
+    Returns:
+        A `MaskedLanguageModel`, or the class in `erya.models.heads` for the task.
+    Raises:
+        CheckpointError: there is no such head, or tensors are missing, left over or of another shape.
+    """
+    model = directory if isinstance(directory, ModelDirectory) else read_model(directory)
+    if task not in model.heads:
+        raise CheckpointError(
+            f"there is no head for {task}; there are: {', '.join(model.heads) or 'none, an encoder alone'}",
+            where=str(model.path),
+            hint=ABSENT_HEAD if task == "masked_lm" else None,
+        )
+    if task == "masked_lm":
+        return load_masked_language_model(model, report=report)
+    module = make_head(task, model.encoder_config, model.info)
+    _load(module, model, "", (), 0, report)
+    return module
+
+
+def make_head(task: TaskName, config: EncoderConfig, info: ModelInfo) -> nn.Module:
+    """An encoder with the head of a task, without values yet.
+
+    Args:
+        task: which head.
+        config: of the encoder.
+        info: labels and dropout of a classifier.
+    """
+    dropout_prob, num_labels = info.classifier_dropout_prob, len(info.labels or ())
+    makers: dict[TaskName, Callable[[], nn.Module]] = {
+        "masked_lm": lambda: MaskedLanguageModel(Encoder(config, pooler=False)),
+        "classify": lambda: SequenceClassifier(Encoder(config), num_labels, dropout_prob=dropout_prob),
+        "tag": lambda: TokenClassifier(Encoder(config, pooler=False), num_labels, dropout_prob=dropout_prob),
+        "answer": lambda: SpanModel(Encoder(config, pooler=False)),
+        "next_sentence": lambda: NextSentenceModel(Encoder(config)),
+        "replaced_token": lambda: ReplacedTokenModel(Encoder(config, pooler=False)),
+    }
+    return makers[task]()
+
+
 def _load(
-    module: Encoder | MaskedLanguageModel,
+    module: nn.Module,
     model: ModelDirectory,
     prefix: str,
     allow_missing: tuple[str, ...],
@@ -160,12 +246,13 @@ def _load(
     report(replace(loaded, unused=loaded.unused + model.tensors.plan.unused, notes=model.notes))
 
 
-def _require_known(plan: NamePlan, directory: Path) -> None:
+def _require_known(plan: NamePlan, foreign: ForeignConfig, directory: Path) -> None:
     problems = []
+    name = foreign.family.class_prefix
     if plan.unknown:
-        problems.append(f"{len(plan.unknown)} that no BERT has: {', '.join(plan.unknown)}")
+        problems.append(f"{len(plan.unknown)} that no {name} has: {', '.join(plan.unknown)}")
     if plan.incomplete:
         parts = [part for missing in plan.incomplete.values() for part in missing]
         problems.append(f"{len(parts)} missing: {', '.join(parts)}")
     if problems:
-        raise CheckpointError("the tensors are not a BERT's; " + "; ".join(problems), where=str(directory))
+        raise CheckpointError(f"the tensors are not a {name}'s; " + "; ".join(problems), where=str(directory))

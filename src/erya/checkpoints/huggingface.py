@@ -1,4 +1,4 @@
-"""Hugging Face's `config.json` to our configuration and back. Torch-free.
+"""Hugging Face's `config.json` to our configuration and back, by a family's tables. Torch-free.
 
 Options that change what the model computes and that Erya does not have are errors that name them;
 nothing is read past.
@@ -6,56 +6,21 @@ nothing is read past.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from erya.checkpoints.info import ModelInfo, TaskName
-from erya.config import validate
-from erya.errors import CheckpointError, ConfigError
-from erya.models.config import EncoderConfig
+from erya.checkpoints.families.family import Family
+from erya.checkpoints.families.table import FAMILIES
+from erya.checkpoints.info import LABELLED, ModelInfo, TaskName
+from erya.errors import CheckpointError
+from erya.models.config import EncoderConfig, PoolerConfig
+from erya.models.positions import Disentangled, Rotary
 
 CONFIG_FILE = "config.json"
-
-# Theirs to ours, where the value is the same.
-_FIELDS = {
-    "vocab_size": "vocab_size",
-    "hidden_size": "hidden_size",
-    "num_hidden_layers": "num_layers",
-    "num_attention_heads": "num_heads",
-    "intermediate_size": "intermediate_size",
-    "max_position_embeddings": "max_positions",
-    "type_vocab_size": "num_segments",
-    "hidden_dropout_prob": "dropout_prob",
-    "attention_probs_dropout_prob": "attention_dropout_prob",
-    "layer_norm_eps": "layer_norm_eps",
-    "initializer_range": "initializer_range",
-}
-# What `BertConfig` takes for a key that is not there, where Erya has no such default.
-_DEFAULTS = {"vocab_size": 30522}
-# Two names of theirs for one formula; the reverse takes ours, which is a name of theirs too.
-_ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_new", "gelu_pytorch_tanh": "gelu_new", "relu": "relu"}
-# Options and the values under which they change nothing.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "position_embedding_type": (None, "absolute"),
-    "is_decoder": (None, False),
-    "add_cross_attention": (None, False),
-    "pruned_heads": (None, {}),
-    "quantization_config": (None,),
-    "embedding_size": (None,),
-}
-_ARCHITECTURES: dict[str, TaskName | None] = {
-    "Model": None,
-    "ForMaskedLM": "masked_lm",
-    "ForPreTraining": "masked_lm",
-    "ForSequenceClassification": "classify",
-}
-_SAVED_AS: dict[TaskName | None, str] = {
-    None: "BertModel",
-    "masked_lm": "BertForMaskedLM",
-    "classify": "BertForSequenceClassification",
-}
+# A class without the family's name: "Model", "ForMaskedLM", "LMHeadModel".
+_CLASS = re.compile(r"(?:For[A-Z]\w*|(?:LMHead)?Model)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,148 +28,154 @@ class ForeignConfig:
     """What a `config.json` says.
 
     Attributes:
+        family: whose names and options hold.
         encoder: sizes and options of the encoder.
-        task: of the head the directory was saved with; None when it has none or one Erya lacks.
-        labels: names of the classes when the task is `classify`.
+        tasks: whose heads the class it was saved as has.
+        heads: whose heads there are; those of the class as long as nobody looked at the tensors.
+        task: the first of them; None when it has none or one Erya lacks.
+        labels: names of the classes when the task has such.
         classifier_dropout_prob: dropout before the classifier; None means the encoder's.
         notes: what a user should know, a sentence each.
     """
 
+    family: Family
     encoder: EncoderConfig
+    tasks: tuple[TaskName, ...]
+    heads: tuple[TaskName, ...]
     task: TaskName | None
     labels: tuple[str, ...] | None
     classifier_dropout_prob: float | None
     notes: tuple[str, ...]
 
 
-def parse_config(data: Mapping[str, Any], *, where: str) -> ForeignConfig:
+def parse_config(data: Mapping[str, Any], *, family: Family, where: str) -> ForeignConfig:
     """Read the contents of a `config.json`.
 
     Args:
         data: the JSON object.
+        family: whose options they are, whatever `model_type` says.
         where: the file, for errors.
     Raises:
         CheckpointError: an option is one Erya does not have, or a value is not allowed.
     """
-    _refuse_unsupported(data, where)
-    task, notes = _task(data)
+    encoder, notes = family.parse(data, where)
+    tasks, head_notes = _tasks(data, family)
+    task = tasks[0] if tasks else None
+    dropout = None if family.dropout_key is None else data.get(family.dropout_key, family.dropout_default)
     return ForeignConfig(
-        encoder=_encoder_config(data, where),
+        family=family,
+        encoder=encoder,
+        tasks=tasks,
+        heads=tasks,
         task=task,
-        labels=_labels(data, where) if task == "classify" else None,
-        classifier_dropout_prob=data.get("classifier_dropout"),
-        notes=notes,
+        labels=_labels(data, where) if task in LABELLED else None,
+        classifier_dropout_prob=dropout,
+        notes=(*notes, *head_notes),
     )
 
 
-def check_family(data: Mapping[str, Any], names: Collection[str], directory: Path) -> tuple[str, ...]:
-    """Decide by the tensors, not by the label, whether this is a BERT.
-
-    Many Chinese checkpoints called RoBERTa are BERTs: trained RoBERTa's way, with BERT's tensors and a
-    `vocab.txt`. Opened by their label they would give a randomly initialised encoder.
+def render_config(
+    config: EncoderConfig, info: ModelInfo, *, unused: Collection[str] = (), where: str = "the model"
+) -> dict[str, Any]:
+    """The contents of the `config.json` with which `transformers` builds the same model.
 
     Args:
-        data: the contents of `config.json`.
-        names: the names of the stored tensors.
-        directory: the model directory; only looked at for a `vocab.txt`.
-    Returns:
-        Notes for the user.
+        config: of the encoder.
+        info: task, labels, dropout.
+        unused: fields of `config` that the model to save makes no use of: `pooler`, the `head_...` ones.
+        where: what is rendered, for errors.
     Raises:
-        CheckpointError: a real RoBERTa.
+        CheckpointError: the family has no such head, or cannot say a field of `config`.
     """
-    labelled = data.get("model_type") == "roberta"
-    if any(name.startswith("roberta.") for name in names):
-        raise CheckpointError(
-            "the tensors are a RoBERTa's (`roberta.*`): its positions are counted differently",
-            where=str(directory),
-            hint="Erya opens BERT checkpoints, Chinese 'RoBERTa-wwm' included",
-        )
-    if not labelled:
-        return ()
-    if any(name.startswith("bert.") for name in names) or (directory / "vocab.txt").is_file():
-        return ("config.json says 'roberta', the tensors and vocab.txt are BERT's: opened as BERT",)
-    raise CheckpointError(
-        "config.json says 'roberta', and neither tensor names (`bert.*`) nor a vocab.txt say otherwise",
-        where=str(directory),
-    )
+    family = FAMILIES[config.family]
+    saved_as = family.class_for(info.task)
+    if saved_as is None:
+        raise CheckpointError(f"the family {family.name} has no class for the task {info.task}", where=where)
+    entries = {"architectures": [saved_as], "model_type": family.name, **family.render(config)}
+    _require_said(family, config, entries, unused, where)
+    if info.labels is not None:
+        entries |= _render_labels(info)
+    if info.labels is not None and family.dropout_key is not None:
+        entries[family.dropout_key] = _dropout(family, config, info)
+    return entries
 
 
-def render_config(config: EncoderConfig, info: ModelInfo) -> dict[str, Any]:
-    """The contents of the `config.json` with which `transformers` builds the same model."""
-    values = {theirs: getattr(config, ours) for theirs, ours in _FIELDS.items()}
-    return {
-        "architectures": [_SAVED_AS[info.task]],
-        "model_type": "bert",
-        **values,
-        "hidden_act": config.activation,
-        "pad_token_id": config.pad_id,
-        "position_embedding_type": "absolute",
-        "is_decoder": False,
-        "tie_word_embeddings": True,
-        **(_render_labels(info) if info.labels is not None else {}),
+def settled(config: EncoderConfig) -> EncoderConfig:
+    """A configuration of the same model in which what says the same is said the same way."""
+    changes: dict[str, Any] = {
+        "head_activation": config.head_activation or config.activation,
+        "num_groups": config.num_groups or config.num_layers,
+        "norm_after_projection": config.norm_after_projection and config.embedding_size is not None,
+        "global_every": 1 if config.window is None else min(config.global_every, config.num_layers),
     }
+    if config.convolution is None:
+        changes |= {"convolution_groups": 1, "convolution_activation": "tanh"}
+    positions = config.positions
+    if isinstance(positions, Rotary):
+        local = positions.local_base if config.window is not None else None
+        changes["positions"] = positions.model_copy(update={"local_base": local or positions.base})
+    if isinstance(positions, Disentangled):
+        changes["positions"] = positions.model_copy(update={"terms": tuple(sorted(positions.terms))})
+    return config.model_copy(update=changes)
+
+
+def _require_said(
+    family: Family, config: EncoderConfig, entries: dict[str, Any], unused: Collection[str], where: str
+) -> None:
+    """Read what was rendered: whatever comes back otherwise the family has no words for."""
+    try:
+        read = settled(family.parse(entries, where)[0])
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"this model cannot be written as family {family.name}: {error.what}", where=where
+        ) from None
+    wanted = settled(config)
+    wrong = [
+        f"{name} {_shown(getattr(wanted, name))} (it has {_shown(getattr(read, name))})"
+        for name in EncoderConfig.model_fields
+        if name not in unused and getattr(read, name) != getattr(wanted, name)
+    ]
+    if wrong:
+        raise CheckpointError(f"the family {family.name} has no {', no '.join(wrong)}", where=where)
+
+
+def _shown(value: Any) -> str:
+    return str(value.model_dump()) if isinstance(value, PoolerConfig) else str(value)
+
+
+def _dropout(family: Family, config: EncoderConfig, info: ModelInfo) -> float | None:
+    if info.classifier_dropout_prob is not None or family.dropout_default is None:
+        return info.classifier_dropout_prob
+    return config.dropout_prob  # the family would take its own default for None
 
 
 def _render_labels(info: ModelInfo) -> dict[str, Any]:
     labels = info.labels or ()
-    return {
+    entries: dict[str, Any] = {
         "id2label": {str(index): label for index, label in enumerate(labels)},
         "label2id": {label: index for index, label in enumerate(labels)},
-        "problem_type": "single_label_classification",
-        "classifier_dropout": info.classifier_dropout_prob,
     }
+    return entries | ({"problem_type": "single_label_classification"} if info.task == "classify" else {})
 
 
-def _refuse_unsupported(data: Mapping[str, Any], where: str) -> None:
-    family = data.get("model_type", "bert")
-    if family not in ("bert", "roberta"):
-        raise CheckpointError(
-            f"model_type {family!r} is not a family Erya opens", where=where, hint="known: bert"
-        )
-    for option, neutral in _NEUTRAL.items():
-        value = data.get(option)
-        if value not in neutral:
-            raise CheckpointError(
-                f"the option {option}={value!r} changes what the model computes, and Erya does not have it",
-                where=where,
-            )
-    if data.get("hidden_act", "gelu") not in _ACTIVATIONS:
-        raise CheckpointError(
-            f"the option hidden_act={data['hidden_act']!r} is unknown",
-            where=where,
-            hint="known: " + ", ".join(_ACTIVATIONS),
-        )
-
-
-def _encoder_config(data: Mapping[str, Any], where: str) -> EncoderConfig:
-    values = dict(_DEFAULTS) | {ours: data[theirs] for theirs, ours in _FIELDS.items() if theirs in data}
-    values["activation"] = _ACTIVATIONS[data.get("hidden_act", "gelu")]
-    # No padding is ever computed, so a configuration without a padding id loses nothing by the usual one.
-    values["pad_id"] = data.get("pad_token_id") or 0
-    try:
-        return validate(EncoderConfig, values, where=where)
-    except ConfigError as error:
-        raise CheckpointError(error.what, where=error.where, hint=error.hint) from None
-
-
-def _task(data: Mapping[str, Any]) -> tuple[TaskName | None, tuple[str, ...]]:
-    """The task of the first architecture, and a note where Erya lacks its head."""
-    architectures = data.get("architectures") or ["BertModel"]
-    kind = str(architectures[0]).removeprefix("Bert").removeprefix("Roberta")
-    if kind not in _ARCHITECTURES:
-        return None, (f"saved as {architectures[0]}, a head Erya does not have: only the encoder is opened",)
-    task = _ARCHITECTURES[kind]
+def _tasks(data: Mapping[str, Any], family: Family) -> tuple[tuple[TaskName, ...], tuple[str, ...]]:
+    """The tasks of the first architecture, and a note where Erya lacks its head."""
+    saved_as = str((data.get("architectures") or ["Model"])[0])
+    found = _CLASS.search(saved_as)
+    if found is None or found[0] not in family.classes:
+        return (), (f"saved as {saved_as}, a head Erya does not have: only the encoder is opened",)
+    tasks = family.classes[found[0]]
     problem = data.get("problem_type")
-    if task == "classify" and (problem not in (None, "single_label_classification") or _count(data) == 1):
-        return None, (
+    if "classify" in tasks and (problem not in (None, "single_label_classification") or _count(data) == 1):
+        return (), (
             f"classification of the kind {problem or 'regression'} has no head in Erya: only the encoder is"
             " opened",
         )
-    return task, ()
+    return tasks, ()
 
 
 def _count(data: Mapping[str, Any]) -> int:
-    """How many classes there are: `BertConfig` means two when nothing is said."""
+    """How many classes there are: `transformers` means two when nothing is said."""
     return len(data["id2label"]) if data.get("id2label") else int(data.get("num_labels", 2))
 
 

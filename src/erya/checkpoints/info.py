@@ -13,7 +13,8 @@ from erya.errors import CheckpointError, ConfigError
 from erya.files import to_json
 
 INFO_FILE = "erya.json"
-TaskName = Literal["masked_lm", "classify"]
+TaskName = Literal["masked_lm", "classify", "tag", "answer", "next_sentence", "replaced_token"]
+LABELLED: tuple[TaskName, ...] = ("classify", "tag")
 
 
 class ModelInfo(StrictModel):
@@ -22,7 +23,7 @@ class ModelInfo(StrictModel):
     Attributes:
         format_version: of this file.
         task: which head the directory holds; None for an encoder alone.
-        labels: names of the classes, in the order of the logits; only with `classify`.
+        labels: names of the classes, in the order of the logits; only with `classify` and `tag`.
         max_length: tokens of the longest sequence the model was trained for, [CLS] and [SEP] included.
         tokenizer_mode: `native` covers every character, `reference` equals Hugging Face's.
         classifier_dropout_prob: dropout before the classifier; None means the encoder's.
@@ -39,8 +40,8 @@ class ModelInfo(StrictModel):
 
     @model_validator(mode="after")
     def _labels_fit_the_task(self) -> Self:
-        if (self.task == "classify") != (self.labels is not None):
-            raise ValueError("labels belong to the task 'classify' and to no other")
+        if (self.task in LABELLED) != (self.labels is not None):
+            raise ValueError(f"labels belong to the tasks {' and '.join(LABELLED)} and to no other")
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("a label occurs twice")
         return self

@@ -9,13 +9,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from erya.checkpoints.names import ENCODER_PREFIX
+from erya.checkpoints.families.family import ENCODER_PREFIX, HEAD_PREFIXES
+from erya.checkpoints.names import part_of
 from erya.errors import CheckpointError
 from erya.models.initialise import initialise
 
 POOLER = "encoder.pooler."
-MASKED_HEAD = "head."
-CLASSIFIER = "classifier."
+MASKED_HEAD = HEAD_PREFIXES["masked_lm"]
+CLASSIFIER = HEAD_PREFIXES["classify"]
+
+ABSENT_HEAD = (
+    "there is no masked-language head: the encoder is whole, but what it would say of a masked token is noise"
+    " until such a head is trained on it"
+)
 
 _log = logging.getLogger("erya.checkpoints")
 
@@ -43,6 +49,8 @@ class LoadReport:
         lines = list(self.notes)
         if self.fresh:
             lines.append(f"not in the checkpoint, starts at random: {_listing(self.fresh)}")
+        if any(name.startswith(MASKED_HEAD) for name in self.fresh):
+            lines.append(ABSENT_HEAD)
         if self.unused:
             lines.append(f"in the checkpoint, not used here: {_listing(self.unused)}")
         return lines
@@ -75,8 +83,8 @@ def load_tensors(
 ) -> LoadReport:
     """Copy `tensors` into the parameters of `module` by name.
 
-    A whole part the checkpoint lacks (a pooler, a head) may start at random when the caller says so; a
-    whole part the module lacks is left aside and reported. Everything else must fit exactly.
+    What the checkpoint lacks (a pooler, a head, even a layer) may start at random when the caller says so by
+    name; a whole part the module lacks is left aside and reported. Everything else must fit exactly.
 
     Args:
         module: receives the values, in its own number format, in place.
@@ -94,18 +102,13 @@ def load_tensors(
     targets = {prefix + name: tensor for name, tensor in module.state_dict(keep_vars=True).items()}
     missing = tuple(name for name in targets if name not in tensors)
     extra = tuple(name for name in tensors if name not in targets)
-    parts = {_part(name) for name in targets}
-    unused = tuple(name for name in extra if _part(name) not in parts)
+    parts = {part_of(name) for name in targets}
+    unused = tuple(name for name in extra if part_of(name) not in parts)
     forbidden = [name for name in missing if not _may_miss(name, allow_missing, tensors)]
     _require_fit(forbidden, [name for name in extra if name not in unused], where)
     _initialise_owners(module, [name.removeprefix(prefix) for name in missing], initializer_range, seed)
     _copy({name: targets[name] for name in targets if name in tensors}, tensors, where)
     return LoadReport(where, len(targets) - len(missing), missing, unused)
-
-
-def _part(name: str) -> str:
-    """The part a tensor belongs to: `encoder.blocks`, `encoder.pooler`, `head`, `classifier`."""
-    return ".".join(name.split(".")[: 2 if name.startswith(ENCODER_PREFIX) else 1])
 
 
 def _may_miss(name: str, allowed: Sequence[str], tensors: Mapping[str, Tensor]) -> bool:
@@ -122,7 +125,18 @@ def _require_fit(missing: Sequence[str], extra: Sequence[str], where: str) -> No
     if extra:
         problems.append(f"{len(extra)} left over: {_listing(extra)}")
     if problems:
-        raise CheckpointError("the tensors do not fit the model; " + "; ".join(problems), where=where)
+        raise CheckpointError(
+            "the tensors do not fit the model; " + "; ".join(problems), where=where, hint=_meaning(missing)
+        )
+
+
+def _meaning(missing: Sequence[str]) -> str | None:
+    """What it would mean to go on without what is missing."""
+    if missing and all(name.startswith(MASKED_HEAD) for name in missing):
+        return ABSENT_HEAD
+    if any(name.startswith(ENCODER_PREFIX) and not name.startswith(POOLER) for name in missing):
+        return "an encoder that is random in part gives worthless states; these weights are not whole"
+    return None
 
 
 def _initialise_owners(module: nn.Module, names: Sequence[str], initializer_range: float, seed: int) -> None:

@@ -1,67 +1,24 @@
-"""The reversible table of tensor names: ours on the left, Hugging Face BERT's on the right.
+"""How the names in a weight file map to ours, by a family's tables. Torch-free.
 
-A name of ours stands for one tensor of theirs, or for several that are concatenated on dimension 0
-(the fused query, key and value). `{i}` is the layer. Nothing here knows what a tensor is.
+A name of ours stands for one tensor of theirs, or for several that are concatenated on dimension 0 (the fused
+query, key and value). Nothing here knows what a tensor is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-_WEIGHT_AND_BIAS = ("weight", "bias")
+from erya.checkpoints.families.family import ENCODER_PREFIX, HEAD_PREFIXES, Family, Table
+from erya.checkpoints.families.table import FAMILIES
+from erya.checkpoints.info import TaskName
+from erya.models.config import EncoderConfig
 
-# (ours, theirs) of an encoder's parts, without the ending `.weight` or `.bias` both sides share.
-_ENCODER_PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("embeddings.norm", ("embeddings.LayerNorm",)),
-    (
-        "blocks.{i}.attention.qkv",
-        tuple(f"encoder.layer.{{i}}.attention.self.{part}" for part in ("query", "key", "value")),
-    ),
-    ("blocks.{i}.attention.output", ("encoder.layer.{i}.attention.output.dense",)),
-    ("blocks.{i}.attention_norm", ("encoder.layer.{i}.attention.output.LayerNorm",)),
-    ("blocks.{i}.feedforward.up", ("encoder.layer.{i}.intermediate.dense",)),
-    ("blocks.{i}.feedforward.down", ("encoder.layer.{i}.output.dense",)),
-    ("blocks.{i}.feedforward_norm", ("encoder.layer.{i}.output.LayerNorm",)),
-    ("pooler.dense", ("pooler.dense",)),
-)
-_ENCODER_TENSORS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("embeddings.words.weight", ("embeddings.word_embeddings.weight",)),
-    ("embeddings.positions.weight", ("embeddings.position_embeddings.weight",)),
-    ("embeddings.segments.weight", ("embeddings.token_type_embeddings.weight",)),
-    *(
-        (f"{ours}.{ending}", tuple(f"{part}.{ending}" for part in theirs))
-        for ours, theirs in _ENCODER_PARTS
-        for ending in _WEIGHT_AND_BIAS
-    ),
-)
-_HEAD_TENSORS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("head.dense.weight", ("cls.predictions.transform.dense.weight",)),
-    ("head.dense.bias", ("cls.predictions.transform.dense.bias",)),
-    ("head.norm.weight", ("cls.predictions.transform.LayerNorm.weight",)),
-    ("head.norm.bias", ("cls.predictions.transform.LayerNorm.bias",)),
-    ("head.bias", ("cls.predictions.bias",)),
-    ("classifier.weight", ("classifier.weight",)),
-    ("classifier.bias", ("classifier.bias",)),
-)
-ENCODER_PREFIX = "encoder."
-FOREIGN_PREFIX = "bert."
-_TO_FOREIGN = {ENCODER_PREFIX + ours: theirs for ours, theirs in _ENCODER_TENSORS} | dict(_HEAD_TENSORS)
-_FROM_FOREIGN = {
-    foreign: (ours, part) for ours, theirs in _TO_FOREIGN.items() for part, foreign in enumerate(theirs)
-}
-
-# The same values under a second name: what old files repeat because the decoder is tied to the embeddings.
-TIED = {
-    "cls.predictions.decoder.weight": "embeddings.word_embeddings.weight",
-    "cls.predictions.decoder.bias": "cls.predictions.bias",
-}
-# Counters that old versions stored: 0, 1, 2, ...; nothing is lost without them.
-_COUNTERS = ("embeddings.position_ids", "embeddings.token_type_ids")
-# Heads of tasks this file may have been saved for besides ours: named in the report, not loaded.
-_OTHER_HEADS = ("cls.seq_relationship.", "qa_outputs.")
-_LAYER = re.compile(r"\.(\d+)\.")
+# Some files have a family's names with another's prefix, or all of them below that of a wrapper.
+_WRAPPER = "module."
+_PREFIXES = tuple(dict.fromkeys(family.prefix for family in FAMILIES.values()))
+_OLD_ENDINGS = {".LayerNorm.gamma": ".LayerNorm.weight", ".LayerNorm.beta": ".LayerNorm.bias"}
 
 
 @dataclass(frozen=True)
@@ -71,106 +28,151 @@ class NamePlan:
     Attributes:
         sources: for each of our names the file's names, to be concatenated on dimension 0.
         tied: (repetition, original) pairs of the file's names that must hold equal values.
+        derived: for what we compute, by its name in the family's table, the file's name.
         incomplete: our names some part of which is missing, with the missing Hugging Face names.
-        unused: the file's names that belong to heads Erya does not have.
+        unused: the file's names that belong to heads nobody asked for, or that Erya does not have.
         unknown: the file's names nobody knows.
     """
 
     sources: dict[str, tuple[str, ...]]
     tied: tuple[tuple[str, str], ...]
+    derived: dict[str, str]
     incomplete: dict[str, tuple[str, ...]]
     unused: tuple[str, ...]
     unknown: tuple[str, ...]
 
 
-def foreign_names(name: str) -> tuple[str, ...]:
-    """The Hugging Face names one of ours stands for, in the order they are concatenated.
+def modern_name(name: str) -> str:
+    """A file's name without a prefix and with today's names for a norm's parameters."""
+    name = name.removeprefix(_WRAPPER)
+    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
+    name = name.removeprefix(prefix)
+    old = next((old for old in _OLD_ENDINGS if name.endswith(old)), None)
+    return name if old is None else name.removesuffix(old) + _OLD_ENDINGS[old]
+
+
+def prefix_of(name: str) -> str:
+    """The prefix a file's name has; "" for none that a family uses."""
+    name = name.removeprefix(_WRAPPER)
+    return next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
+
+
+def find_heads(
+    names: Iterable[str], family: Family, config: EncoderConfig, said: tuple[TaskName, ...]
+) -> tuple[TaskName, ...]:
+    """Which tasks' heads a file holds: those its class has, and others that cannot be mistaken.
 
     Args:
-        name: our name, in the space of a whole model: `encoder.*`, `head.*` or `classifier.*`.
+        names: in the file.
+        family: whose tables to look in.
+        config: of the encoder.
+        said: the tasks of the class the file was saved as.
     Returns:
-        Names as a bare `BertModel` has them (`embeddings.*`) and, for heads, a `BertFor...`'s.
-    Raises:
-        KeyError: the table has no such name.
+        The tasks said, then others whose tensors are all there, some of them under names of no other task.
     """
-    template, layer = _split_layer(name)
-    return tuple(foreign.replace("{i}", layer) for foreign in _TO_FOREIGN[template])
+    there = _untied({modern_name(name) for name in names}, family.tied)
+    heads = {
+        task: {part for of in table.values() for part in of} for task, table in family.heads(config).items()
+    }
+    found = list(said)
+    for task, wanted in heads.items():
+        others = set().union(*(heads[other] for other in heads if other != task))
+        if task not in said and wanted <= there and wanted - others:
+            found.append(task)
+    return tuple(found)
 
 
-def write_names(name: str, *, bare: bool) -> tuple[str, ...]:
-    """The names under which one of our tensors is saved.
+def plan_names(
+    names: Iterable[str], family: Family, config: EncoderConfig, tasks: tuple[TaskName, ...]
+) -> NamePlan:
+    """Map the names of a file, with or without a family's prefix, to ours.
 
     Args:
-        name: our name, in the space of a whole model.
-        bare: whether the encoder is saved alone (`BertModel`: no prefix) or under a head (`bert.`).
+        names: in the file.
+        family: whose tables hold.
+        config: of the encoder.
+        tasks: whose heads the file holds.
     """
-    prefix = FOREIGN_PREFIX if name.startswith(ENCODER_PREFIX) and not bare else ""
-    return tuple(prefix + foreign for foreign in foreign_names(name))
-
-
-def plan_names(names: Iterable[str]) -> NamePlan:
-    """Map the names of a Hugging Face BERT file, with or without the prefix `bert.`, to ours."""
+    table = family.table(config, tasks)
+    known = {theirs for of in table.values() for theirs in of}
+    derived_names = family.derived(config)
     files: dict[str, str] = {}
+    derived: dict[str, str] = {}
     unused, unknown = [], []
+    others = _other_names(family, config) - known
     for name in names:
-        modern = _modern(name)
-        if modern in _COUNTERS:
-            continue
-        if modern.startswith(_OTHER_HEADS):
-            unused.append(name)
-        elif modern in files or (modern not in TIED and _lookup(modern) is None):
+        modern = modern_name(name)
+        if modern in derived_names:
+            derived[modern] = name
+        elif modern in files:
             unknown.append(name)
-        else:
+        elif modern in known or (modern in family.tied and family.tied[modern] in known):
             files[modern] = name
-    tied = _take_tied(files)
-    sources, incomplete = _gather(files)
-    return NamePlan(sources, tied, incomplete, tuple(unused), tuple(unknown))
+        elif modern in others or modern.startswith(family.other_heads):
+            unused.append(name)
+        elif not any(re.fullmatch(pattern, modern) for pattern in family.ignored):
+            unknown.append(name)
+    tied = _take_tied(files, family.tied)
+    sources, incomplete = _gather(files, table)
+    return NamePlan(sources, tied, derived, incomplete, tuple(unused), tuple(unknown))
 
 
-def _modern(name: str) -> str:
-    """A file's name without the prefix `bert.` and with today's names for a norm's parameters."""
-    name = name.removeprefix(FOREIGN_PREFIX)
-    if name.endswith(".LayerNorm.gamma"):
-        return name.removesuffix("gamma") + "weight"
-    return name.removesuffix("beta") + "bias" if name.endswith(".LayerNorm.beta") else name
+def written_names(family: Family, config: EncoderConfig, tasks: tuple[TaskName, ...]) -> Table:
+    """The names under which a model with the heads of `tasks` is saved; an encoder alone has no prefix."""
+    prefix = family.prefix if tasks else ""
+    table = {ours: tuple(prefix + theirs for theirs in of) for ours, of in family.tensors(config).items()}
+    heads = family.heads(config)
+    return table | {ours: of for task in tasks for ours, of in heads[task].items()}
 
 
-def _split_layer(name: str) -> tuple[str, str]:
-    """A name with its layer replaced by `{i}`, and the layer ("" when it has none)."""
-    found = _LAYER.search(name)
-    return (_LAYER.sub(".{i}.", name, count=1), found.group(1)) if found else (name, "")
+def tasks_of(names: Collection[str]) -> tuple[TaskName, ...]:
+    """Which tasks' heads are among names of ours."""
+    return tuple(
+        task for task, prefix in HEAD_PREFIXES.items() if any(name.startswith(prefix) for name in names)
+    )
 
 
-def _lookup(modern: str) -> tuple[str, int] | None:
-    """Our name and the part of it that a Hugging Face name is."""
-    template, layer = _split_layer(modern)
-    entry = _FROM_FOREIGN.get(template)
-    return (entry[0].replace("{i}", layer), entry[1]) if entry else None
+def part_of(name: str) -> str:
+    """The part a tensor of ours belongs to: `encoder.blocks`, `encoder.pooler`, `head`, `classifier`."""
+    return ".".join(name.split(".")[: 2 if name.startswith(ENCODER_PREFIX) else 1])
 
 
-def _take_tied(files: dict[str, str]) -> tuple[tuple[str, str], ...]:
+def _other_names(family: Family, config: EncoderConfig) -> set[str]:
+    """All names of the family's heads, and what is stored again beside them."""
+    heads = family.heads(config).values()
+    own = {theirs for table in heads for of in table.values() for theirs in of}
+    own |= {theirs for ours, of in family.tensors(config).items() if ".pooler." in ours for theirs in of}
+    return own | set(family.tied)
+
+
+def _untied(names: set[str], tied: Mapping[str, str]) -> set[str]:
+    """Names, and those that they repeat."""
+    return names | {tied[name] for name in names if name in tied}
+
+
+def _take_tied(files: dict[str, str], tied: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Remove repetitions from `files`; one whose original is absent takes the original's place."""
-    tied = []
-    for repetition, original in TIED.items():
+    pairs = []
+    for repetition, original in tied.items():
         if repetition not in files:
             continue
         name = files.pop(repetition)
         if original in files:
-            tied.append((name, files[original]))
+            pairs.append((name, files[original]))
         else:
             files[original] = name
-    return tuple(tied)
+    return tuple(pairs)
 
 
-def _gather(files: dict[str, str]) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """The parts of each of our names in order, and of those with a part missing what is missing."""
-    ours = {entry[0] for modern in files if (entry := _lookup(modern)) is not None}
+def _gather(
+    files: Mapping[str, str], table: Table
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """The parts of each of our names in order, and of those with only some part there what is missing."""
     sources, incomplete = {}, {}
-    for name in sorted(ours):
-        parts = foreign_names(name)
+    for ours, parts in table.items():
         missing = tuple(part for part in parts if part not in files)
-        if missing:
-            incomplete[name] = missing
-        else:
-            sources[name] = tuple(files[part] for part in parts)
+        if not missing:
+            sources[ours] = tuple(files[part] for part in parts)
+        elif len(missing) < len(parts):
+            incomplete[ours] = missing
     return sources, incomplete

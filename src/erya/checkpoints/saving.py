@@ -11,14 +11,19 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from erya.checkpoints.families.family import ENCODER_PREFIX, HEAD_PREFIXES, Family
+from erya.checkpoints.families.table import FAMILIES
 from erya.checkpoints.huggingface import CONFIG_FILE, render_config
-from erya.checkpoints.info import INFO_FILE, ModelInfo, write_json
-from erya.checkpoints.names import ENCODER_PREFIX, write_names
+from erya.checkpoints.info import INFO_FILE, ModelInfo, TaskName, write_json
+from erya.checkpoints.names import tasks_of, written_names
 from erya.checkpoints.weights import SAFETENSORS_FILE
 from erya.errors import CheckpointError, StorageError
 from erya.files import atomic_directory
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
+
+# The last layers of classifiers: as many rows as classes.
+_CLASSES = ("classifier.weight", "tagger.weight")
 
 if TYPE_CHECKING:
     from erya.tokenizer.any_tokenizer import AnyTokenizer
@@ -41,13 +46,26 @@ def save_model(
     """
     encoder = encoder_of(module)
     info = info.model_copy(update={"tokenizer_mode": tokenizer.mode})
+    values = named_tensors(module)
+    _require_fit(encoder.config, tokenizer, info, values, directory)
+    unused = _unused_fields(values)
+    entries = render_config(encoder.config, info, unused=unused, where=str(directory))
     tensors = foreign_tensors(module)
-    _require_fit(encoder.config, tokenizer, info, tensors, directory)
     with atomic_directory(directory, replace=replace) as aside:
-        write_json(aside / CONFIG_FILE, render_config(encoder.config, info))
+        write_json(aside / CONFIG_FILE, entries)
         write_json(aside / INFO_FILE, info.model_dump(mode="json"))
         tokenizer.save(aside)
         write_tensors(aside / SAFETENSORS_FILE, tensors)
+
+
+def _unused_fields(values: Mapping[str, Tensor]) -> frozenset[str]:
+    """Fields of the configuration that a model with these tensors makes no use of."""
+    unused = set()
+    if not any(name.startswith((f"{ENCODER_PREFIX}pooler.", "transform.")) for name in values):
+        unused.add("pooler")
+    if not any(name.startswith(HEAD_PREFIXES["masked_lm"]) for name in values):
+        unused |= {"head_activation", "head_bias"}
+    return frozenset(unused)
 
 
 def encoder_of(module: nn.Module) -> Encoder:
@@ -58,33 +76,68 @@ def encoder_of(module: nn.Module) -> Encoder:
 
 
 def foreign_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """A module's parameters under Hugging Face's names, fused ones split, on the CPU and contiguous."""
-    bare = isinstance(module, Encoder)
+    """A module's parameters under Hugging Face's names, fused ones split, on the CPU and contiguous.
+
+    Raises:
+        CheckpointError: the family has no place for one of them.
+    """
+    config = encoder_of(module).config
+    family = FAMILIES[config.family]
+    values = named_tensors(module)
+    tasks = tasks_of(values)
+    _require_places(family, config, tasks, values)
+    names = written_names(family, config, tasks)
     tensors = {}
-    for name, tensor in module.state_dict().items():
-        names = write_names(ENCODER_PREFIX + name if bare else name, bare=bare)
-        for part, value in zip(names, tensor.detach().cpu().chunk(len(names), dim=0), strict=True):
+    for ours, value in values.items():
+        for part, piece in zip(names[ours], value.chunk(len(names[ours]), dim=0), strict=True):
             # A slice shares its storage with the others, which the format refuses to store.
-            tensors[part] = value.clone(memory_format=torch.contiguous_format) if len(names) > 1 else value
+            tensors[part] = (
+                piece.clone(memory_format=torch.contiguous_format) if piece is not value else piece
+            )
+    prefix = family.prefix if tasks else ""
+    for name, derived in family.derived(config).items():
+        tensors[prefix + name] = torch.from_numpy(derived)
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """A module's parameters on the CPU, by our names in the space of a whole model."""
+    prefix = ENCODER_PREFIX if isinstance(module, Encoder) else ""
+    return {prefix + name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
+
+
+def _require_places(
+    family: Family, config: EncoderConfig, tasks: tuple[TaskName, ...], values: Mapping[str, Tensor]
+) -> None:
+    heads = family.heads(config)
+    lacking = [task for task in tasks if task not in heads]
+    table = {} if lacking else family.table(config, tasks)
+    homeless = [name for name in values if name not in table]
+    if lacking:
+        raise CheckpointError(f"the family {family.name} has no head for {lacking[0]}")
+    if homeless:
+        hint = None
+        if all(name.startswith(f"{ENCODER_PREFIX}pooler.") for name in homeless):
+            hint = "it has one only together with a classifier: build the encoder with pooler=False"
+        raise CheckpointError(f"the family {family.name} has no place for {', '.join(homeless)}", hint=hint)
 
 
 def _require_fit(
     config: EncoderConfig,
     tokenizer: AnyTokenizer,
     info: ModelInfo,
-    tensors: Mapping[str, Tensor],
+    values: Mapping[str, Tensor],
     where: Path,
 ) -> None:
     problem = None
-    classes = len(tensors["classifier.weight"]) if "classifier.weight" in tensors else None
+    classes = next((len(values[name]) for name in _CLASSES if name in values), None)
     if tokenizer.vocab_size > config.vocab_size:
         problem = f"the vocabulary has {tokenizer.vocab_size} pieces, the embedding {config.vocab_size} rows"
     elif info.max_length > config.max_positions:
         problem = f"max_length {info.max_length} is more than the {config.max_positions} positions"
     elif classes != (len(info.labels) if info.labels is not None else None):
         problem = f"the labels are {info.labels}, the classifier has {classes or 'no'} outputs"
-    elif ("cls.predictions.bias" in tensors) != (info.task == "masked_lm"):
+    elif tasks_of(values) != (() if info.task is None else (info.task,)):
         problem = f"the task is {info.task}, which the module's head is not for"
     if problem is not None:
         raise CheckpointError(problem, where=str(where))

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from erya.checkpoints.names import NamePlan
-from erya.checkpoints.weights import WeightFiles, damaged, read_header
+from erya.checkpoints.weights import TensorHeader, WeightFiles, damaged, read_header
 from erya.errors import CheckpointError
+
+# What torch says of a name in a pickle that it does not resolve.
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+_NOT_WEIGHTS = "Weights only load failed"
 
 
 class SafetensorsMapping(Mapping[str, Tensor]):
@@ -50,7 +57,11 @@ class RenamedTensors(Mapping[str, Tensor]):
         self._stored, self.plan = stored, plan
 
     def __getitem__(self, name: str) -> Tensor:
-        parts = [self._stored[part] for part in self.plan.sources[name]]
+        names = self.plan.sources[name]
+        parts = [self._stored[part] for part in names]
+        if len({part.shape for part in parts}) > 1:
+            shapes = ", ".join(f"{n} is {tuple(p.shape)}" for n, p in zip(names, parts, strict=True))
+            raise CheckpointError(f"tensors that belong together have different shapes: {shapes}")
         return torch.cat(parts, dim=0) if len(parts) > 1 else parts[0]
 
     def __iter__(self) -> Iterator[str]:
@@ -71,6 +82,33 @@ class RenamedTensors(Mapping[str, Tensor]):
                     f"{repetition} differs from {original}; Erya's decoder is tied to the embeddings",
                     where=where,
                 )
+
+    def require_derived(self, expected: Mapping[str, NDArray[np.float32]], *, where: str) -> None:
+        """Check that what the file stores, and we compute, is what we compute.
+
+        Args:
+            expected: by the name in the family's table.
+            where: the checkpoint, for errors.
+        Raises:
+            CheckpointError: it differs: the model was changed in a way its configuration does not say.
+        """
+        for name, file in self.plan.derived.items():
+            stored, wanted = self._stored[file], torch.from_numpy(expected[name])
+            rounding = 1e-5 if stored.dtype == torch.float32 else 1e-2
+            if stored.shape != wanted.shape or float((stored.float() - wanted).abs().max()) > rounding:
+                raise CheckpointError(
+                    f"{file}, shape {tuple(stored.shape)}, is not what the configuration gives, shape"
+                    f" {tuple(wanted.shape)}",
+                    where=where,
+                )
+
+
+def headers_of(tensors: Mapping[str, Tensor]) -> dict[str, TensorHeader]:
+    """Shapes and number formats of tensors in memory."""
+    return {
+        name: TensorHeader(tuple(tensor.shape), str(tensor.dtype), tensor.nbytes)
+        for name, tensor in tensors.items()
+    }
 
 
 def open_tensors(files: WeightFiles) -> Mapping[str, Tensor]:
@@ -107,10 +145,24 @@ def _open_safetensors(files: WeightFiles) -> SafetensorsMapping:
 
 def _read_pickled(path: Path) -> dict[str, Tensor]:
     try:
+        # Code in a pickle never runs: whatever is no tensor makes the file refused.
         # Only the zipped format can be mapped; the older one is read whole.
         data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise damaged(path, RuntimeError(str(error).split("\n", 1)[0])) from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise _refused(path, str(error)) from None
     if not isinstance(data, dict) or not all(isinstance(value, Tensor) for value in data.values()):
         raise CheckpointError("the file holds something besides named tensors", where=str(path))
     return data
+
+
+def _refused(path: Path, reason: str) -> CheckpointError:
+    """The error for a pickle that was not read: it is damaged, or it asks for more than tensors."""
+    wanted = _GLOBAL.search(reason)
+    if wanted is None and not reason.startswith(_NOT_WEIGHTS):
+        return damaged(path, RuntimeError(reason.split("\n", 1)[0]))
+    found = f"code or objects ({wanted[1]})" if wanted else "something other than tensors, or is damaged"
+    return CheckpointError(
+        f"the weights cannot be read: the file holds {found}; nothing of it was run",
+        where=str(path),
+        hint="get the weights as safetensors, or from somebody you trust, and save their state_dict alone",
+    )

@@ -52,6 +52,11 @@ class TensorHeader:
     num_bytes: int
 
 
+def has_weights(directory: Path) -> bool:
+    """Whether `directory` holds weights, whole or not."""
+    return any((directory / name).is_file() for name in _CANDIDATES)
+
+
 def find_weights(directory: Path) -> WeightFiles:
     """The weight files of `directory`.
 
@@ -85,12 +90,13 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > _MAX_HEADER_BYTES:
                 raise ValueError(f"a header of {length} bytes")
-            entries = json.loads(stream.read(length))
+            text = stream.read(length)
+        if len(text) < length:
+            raise ValueError(f"it ends at byte {8 + len(text)}, within its header of {length} bytes")
+        entries = json.loads(text)
         entries.pop("__metadata__", None)
         headers = {name: _header(entry) for name, entry in entries.items()}
-        stored = path.stat().st_size - 8 - length
-        if stored != sum(header.num_bytes for header in headers.values()):
-            raise ValueError("its size is not what its header says")
+        _require_size(8 + length + sum(header.num_bytes for header in headers.values()), path)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise damaged(path, error) from None
     return headers
@@ -120,6 +126,14 @@ def damaged(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"the weights cannot be read: {error}", where=str(path), hint="copy or download the file again"
     )
+
+
+def _require_size(wanted: int, path: Path) -> None:
+    size = path.stat().st_size
+    if size < wanted:
+        raise ValueError(f"its header says {wanted} bytes, the file is cut short at byte {size}")
+    if size > wanted:
+        raise ValueError(f"its header says {wanted} bytes, the file has {size}")
 
 
 def _header(entry: Mapping[str, object]) -> TensorHeader:

@@ -13,39 +13,38 @@ import yaml
 from erya.errors import EryaError, InputError
 
 if TYPE_CHECKING:
+    from erya.checkpoints.huggingface import ForeignConfig
+    from erya.checkpoints.names import NamePlan
     from erya.data.shard_counts import MixtureGroup
+    from erya.models.config import EncoderConfig
 
 # Of the report of a corpus job what fits a screen; the rest is in report.json and on the page.
 _REPORTED = ("records", "kept", "heldout", "characters", "raw_bytes", "dropped", "edits", "noted")
-_PARTS = {"encoder.embeddings": "embeddings", "encoder.blocks": "blocks", "encoder.pooler": "pooler"}
+
+# Of an encoder's options those that are shown even where they are BERT's.
+_ALWAYS = ("hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions", "num_segments")
 
 
 def model(directory: Path) -> dict[str, Any]:
     """Family, sizes, parameters, vocabulary, task, limits and provenance of a model directory."""
     from erya.checkpoints.configuration import read_configuration
-    from erya.checkpoints.huggingface import check_family
-    from erya.checkpoints.names import plan_names
+    from erya.checkpoints.names import part_of, plan_names
     from erya.checkpoints.weights import find_weights, read_headers
 
-    data, foreign, info = read_configuration(directory)
     headers = read_headers(find_weights(directory))
-    family_notes = check_family(data, list(headers), directory)
-    plan = plan_names(headers)
+    data, foreign, info = read_configuration(directory, headers=headers)
+    plan = plan_names(headers, foreign.family, foreign.encoder, foreign.heads)
     counts: Counter[str] = Counter()
     for name, parts in plan.sources.items():
-        part = _PARTS.get(".".join(name.split(".")[:2]), name.split(".")[0])
+        part = part_of(name).removeprefix("encoder.")
         counts[part] += sum(math.prod(headers[source].shape) for source in parts)
-    notes = [*foreign.notes, *family_notes]
-    notes += [f"left over: {name}" for name in plan.unknown]
-    notes += [f"missing: {part}" for missing in plan.incomplete.values() for part in missing]
-    if plan.unused:
-        notes.append(f"heads Erya does not have: {', '.join(plan.unused)}")
     return {
-        "family": "bert",
+        "family": foreign.family.name,
         "saved_as": (data.get("architectures") or [None])[0],
         "task": info.task,
+        "heads": list(foreign.heads),
         "labels": list(info.labels) if info.labels is not None else None,
-        "sizes": foreign.encoder.model_dump(),
+        "sizes": _sizes(foreign.encoder),
         "num_parameters": sum(counts.values()),
         "parameters": dict(counts),
         "dtype": sorted({header.dtype for header in headers.values()}),
@@ -53,8 +52,39 @@ def model(directory: Path) -> dict[str, Any]:
         "vocabulary": _vocabulary(directory, foreign.encoder.vocab_size),
         "max_length": info.max_length,
         "provenance": info.provenance,
-        "notes": notes,
+        "notes": _model_notes(plan, foreign),
     }
+
+
+def _sizes(config: EncoderConfig) -> dict[str, Any]:
+    """BERT's options, and those of the others that are not as in BERT."""
+    usual = {name: field.get_default() for name, field in type(config).model_fields.items()}
+    return {
+        name: value
+        for name, value in config.model_dump().items()
+        if name in _ALWAYS or (name != "family" and getattr(config, name) != usual[name])
+    }
+
+
+def _model_notes(plan: NamePlan, foreign: ForeignConfig) -> list[str]:
+    """What a person should know before using the model."""
+    from erya.checkpoints.loading import ABSENT_HEAD
+
+    table = foreign.family.table(foreign.encoder, foreign.heads)
+    missing = [part for parts in plan.incomplete.values() for part in parts]
+    missing += [
+        part
+        for ours, parts in table.items()
+        if ours not in plan.sources and ours not in plan.incomplete and ".pooler." not in ours
+        for part in parts
+    ]
+    notes = [*foreign.notes, *(f"left over: {name}" for name in plan.unknown)]
+    notes += [f"missing: {part}" for part in missing]
+    if plan.unused:
+        notes.append(f"heads Erya does not use: {', '.join(plan.unused)}")
+    if "masked_lm" not in foreign.heads and foreign.task is None:
+        notes.append(ABSENT_HEAD)
+    return notes
 
 
 def tokenizer(directory: Path) -> dict[str, Any]:

@@ -164,10 +164,10 @@ def test_provenance_is_noted_each_time(source: Path, tmp_path: Path) -> None:
 def test_a_model_that_does_not_fit_is_refused(source: Path, tmp_path: Path) -> None:
     config = read_json(source / "config.json")
     write_json(source / "config.json", config | {"vocab_size": 16})
-    with pytest.raises(CheckpointError, match="has 17 rows, config"):
-        extend(source, tmp_path / "out", ["酒店"])
-    write_json(source / "config.json", config | {"vocab_size": 10})
-    with pytest.raises(CheckpointError, match="15 pieces, the embedding only 10 rows"):
+    extend(source, tmp_path / "out", WORDS)
+    assert read_json(tmp_path / "out" / "config.json")["vocab_size"] == 19, "counted from 17 rows"
+    (source / "vocab.txt").write_text("\n".join([*PIECES, *"一二三"]) + "\n", encoding="utf-8")
+    with pytest.raises(CheckpointError, match="18 pieces, the embedding only 17 rows"):
         extend(source, tmp_path / "again", ["酒店"])
 
 

@@ -11,10 +11,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from erya.checkpoints.families.table import FAMILIES
 from erya.checkpoints.names import plan_names
 from erya.checkpoints.tensors import RenamedTensors, open_tensors
 from erya.checkpoints.weights import find_weights, read_header
 from erya.errors import CheckpointError
+from erya.models.config import EncoderConfig
 
 
 @pytest.fixture
@@ -85,10 +87,10 @@ def test_a_pickle_with_code_runs_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({**tensors, "trap": Trap()}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match=r"holds code or objects \(getattr\); nothing of it was run"):
         open_tensors(find_weights(tmp_path))
     (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="nothing of it was run"):
         open_tensors(find_weights(tmp_path))
     assert not (tmp_path / "sprung").exists()
 
@@ -107,6 +109,21 @@ def test_a_file_cut_short_is_damaged(tmp_path: Path, tensors: dict[str, Tensor],
     with pytest.raises(CheckpointError, match="cannot be read") as caught:
         open_tensors(find_weights(tmp_path))
     assert caught.value.where == str(path)
+
+
+def test_a_file_cut_short_says_where(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file(tensors, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])
+    with pytest.raises(CheckpointError, match=f"says {len(whole)} bytes.*at byte {len(whole) - 7}"):
+        open_tensors(find_weights(tmp_path))
+    path.write_bytes(whole[:40])
+    with pytest.raises(CheckpointError, match="ends at byte 40, within its header"):
+        open_tensors(find_weights(tmp_path))
+    path.write_bytes(whole + b"12")
+    with pytest.raises(CheckpointError, match=f"says {len(whole)} bytes, the file has {len(whole) + 2}"):
+        open_tensors(find_weights(tmp_path))
 
 
 def test_a_pointer_is_not_the_weights(tmp_path: Path) -> None:
@@ -137,10 +154,15 @@ def test_the_header_tells_shapes_without_reading(tmp_path: Path, tensors: dict[s
 def test_fused_tensors_are_joined_and_twins_compared(tensors: dict[str, Tensor]) -> None:
     words, decoder = "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
     stored = tensors | {words: torch.ones(3, 4), decoder: torch.ones(3, 4)}
-    renamed = RenamedTensors(stored, plan_names(stored))
+    config = EncoderConfig(
+        vocab_size=3, hidden_size=4, num_layers=1, num_heads=1, intermediate_size=4, max_positions=4
+    )
+    plan = plan_names(stored, FAMILIES["bert"], config, ("classify",))
+    renamed = RenamedTensors(stored, plan)
     fused = renamed["encoder.blocks.0.attention.qkv.weight"]
     parts = [tensors[f"bert.encoder.layer.0.attention.self.{p}.weight"] for p in ("query", "key", "value")]
     assert torch.equal(fused, torch.cat(parts)) and len(renamed) == 3
+    assert plan.unused == ()
     renamed.require_tied(where="here")
     stored[decoder] = torch.zeros(3, 4)
     with pytest.raises(CheckpointError, match="differs"):

@@ -1,36 +1,5 @@
-"""The network of classification: an encoder, its pooler, dropout and one linear layer.
+"""The network of classification: an encoder, its pooler, dropout and one linear layer."""
 
-S sequences, H width, C classes.
-"""
+from erya.models.heads.sequence import SequenceClassifier
 
-from __future__ import annotations
-
-from torch import Tensor, nn
-
-from erya.models.encoder import Encoder
-from erya.nn.dropout import Dropout
-from erya.nn.packing import PackedTensors
-
-
-class SequenceClassifier(nn.Module):
-    """One of C classes for each sequence.
-
-    Args:
-        encoder: an encoder with a pooler.
-        num_labels: C, at least 2.
-        dropout_prob: before the classifier, in [0, 1); None is the encoder's.
-    Source: Devlin et al. 2019, BERT, section 4.1.
-    """
-
-    def __init__(self, encoder: Encoder, num_labels: int, *, dropout_prob: float | None = None) -> None:
-        super().__init__()
-        if num_labels < 2:
-            raise ValueError(f"classification needs at least 2 classes, not {num_labels}")
-        self.encoder = encoder
-        self.dropout = Dropout(encoder.config.dropout_prob if dropout_prob is None else dropout_prob)
-        self.classifier = nn.Linear(encoder.config.hidden_size, num_labels)
-
-    def forward(self, batch: PackedTensors) -> Tensor:
-        """Logits, shape (S, C)."""
-        logits: Tensor = self.classifier(self.dropout(self.encoder.pooled(batch)))
-        return logits
+__all__ = ["SequenceClassifier"]
