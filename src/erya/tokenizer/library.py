@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from erya.errors import InputError
 from erya.files import atomic_write
@@ -151,13 +154,11 @@ class LibraryTokenizer:
         found = self._library.encode_batch(texts, add_special_tokens=False)
         bounds = bounds_of(np.array([len(encoding) for encoding in found], dtype=np.int64))
         tokens = [(encoding.ids, encoding.offsets) for encoding in found]
-        spans = self._mend(joined, tokens, np.repeat(np.arange(len(found)), np.diff(bounds)))
-        return FlatPieces(
-            np.array([id for ids, _ in tokens for id in ids], dtype=np.int32),
-            spans.astype(np.int32),
-            np.array([word for encoding in found for word in encoding.word_ids], dtype=np.int32),
-            bounds,
-        )
+        ids = _flat([ids for ids, _ in tokens], int(bounds[-1]))
+        spans = self._mend(joined, tokens, ids, np.repeat(np.arange(len(found)), np.diff(bounds)))
+        # None belongs to special tokens only, and there are none yet.
+        words = _flat([cast("list[int]", encoding.word_ids) for encoding in found], len(ids))
+        return FlatPieces(ids, spans.astype(np.int32), words, bounds)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text to read, without padding and the tokens around a text.
@@ -174,3 +175,7 @@ class LibraryTokenizer:
         shown = [id for id in ids if id not in silent]
         text: str = self._library.decode(shown, skip_special_tokens=False)
         return text
+
+
+def _flat(lists: Sequence[list[int]], count: int) -> NDArray[np.int32]:
+    return np.fromiter(chain.from_iterable(lists), dtype=np.int32, count=count)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import tokenizers
@@ -83,32 +84,39 @@ class SpanMender:
         self._literal = [id for id in library.get_added_tokens_decoder() if id != unk_id]
         self._markers = {marker: id for marker, id in named.items() if id is not None}
 
-    def __call__(self, joined: Joined, tokens: Sequence[Tokens], texts: NDArray[np.int64]) -> Spans:
+    def __call__(
+        self, joined: Joined, tokens: Sequence[Tokens], ids: NDArray[np.int32], texts: NDArray[np.int64]
+    ) -> Spans:
         """Mend the spans of T texts.
 
         Args:
             joined: the texts.
             tokens: ids and offsets of each, as the library gives them.
+            ids: the ids end to end, shape (N,).
             texts: the text each token is of, shape (N,).
         Returns:
             Spans that count from the beginning of each text, shape (N, 2).
         """
         traits = self._characters.traits(joined.codes)
         tokens = self._without_dropped(joined, tokens, traits)
-        offsets = [offset for _, found in tokens for offset in found]
+        ends = chain.from_iterable(chain.from_iterable(offsets for _, offsets in tokens))
         starts = joined.starts[texts, None]
-        spans = np.array(offsets, dtype=np.int64).reshape(-1, 2) + starts
-        ids = np.array([id for found, _ in tokens for id in found], dtype=np.int64)
+        spans = np.fromiter(ends, dtype=np.int64, count=2 * len(ids)).reshape(-1, 2) + starts
         is_space = (traits & _SPACE) > 0
         self._close_markers(spans, ids, joined, is_space)
-        _take_joining(spans, (traits & _JOINING) > 0, ~np.isin(ids, self._literal))
+        joining = (traits & _JOINING) > 0
+        if joining.any():
+            _take_joining(spans, joining, ~np.isin(ids, self._literal))
         _trim(spans, is_space)
         return spans - starts
 
     def _without_dropped(
         self, joined: Joined, tokens: Sequence[Tokens], traits: NDArray[np.uint8]
     ) -> list[Tokens]:
-        """Texts with characters that vanish are measured without these, if that gives the same tokens."""
+        """Texts with characters that vanish are measured without these, if that gives the same tokens.
+
+        It does, but where the rest of a text then reads as an added token, or white space before one is gone.
+        """
         found = list(tokens)
         dropped = (traits & _DROPPED) > 0
         for text in np.unique(np.searchsorted(joined.starts, np.flatnonzero(dropped), "right") - 1).tolist():
@@ -121,7 +129,7 @@ class SpanMender:
         return found
 
     def _close_markers(
-        self, spans: Spans, ids: NDArray[np.int64], joined: Joined, is_space: NDArray[np.bool_]
+        self, spans: Spans, ids: NDArray[np.int32], joined: Joined, is_space: NDArray[np.bool_]
     ) -> None:
         """A marker stands for nothing if the next token begins where it does, or no space is there."""
         next_starts = np.append(spans[1:, 0], -1)
@@ -146,8 +154,6 @@ def _take_joining(spans: Spans, joining: NDArray[np.bool_], takes: NDArray[np.bo
         joining: which characters are such, shape (C,).
         takes: which tokens can take them: not the added ones, which are found as they are written.
     """
-    if not joining.any():
-        return
     size = len(joining)
     edges = np.bincount(spans[:, 0], minlength=size + 1) - np.bincount(spans[:, 1], minlength=size + 1)
     free = joining & (np.cumsum(edges)[:size] == 0)
