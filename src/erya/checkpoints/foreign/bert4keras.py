@@ -118,6 +118,9 @@ class KerasWeights(Mapping[str, np.ndarray]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._places  # a mapping's own would read the tensor
+
     def __len__(self) -> int:
         return len(self._places)
 

@@ -84,6 +84,8 @@ def build_config(
     if "hidden_size" not in sizes or "vocab_size" not in sizes:
         raise CheckpointError("there is no word embedding or no layer among the tensors", where=where)
     notes = list(_compare(sizes, said, where))
+    if said.get("model_type") not in (None, family):
+        notes.append(f"the configuration calls it {said['model_type']}; by its tensors it is {family}")
     config: dict[str, Any] = {**said, **sizes, "model_type": family}
     config["architectures"] = [_architecture(family, shapes)]
     config.setdefault("hidden_act", "gelu")

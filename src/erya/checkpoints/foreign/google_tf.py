@@ -62,6 +62,10 @@ class TensorFlowCheckpoint(Mapping[str, np.ndarray]):
 
     def __init__(self, prefix: Path) -> None:
         self.index = prefix.with_name(prefix.name + INDEX_SUFFIX)
+        if not self.index.is_file():
+            raise CheckpointError(
+                f"the index {self.index.name} is missing", where=str(prefix.parent), hint="fetch it too"
+            )
         table = read_table(self.index)
         if _HEADER_KEY not in table:
             raise CheckpointError("the index has no header", where=str(self.index))
@@ -104,6 +108,9 @@ class TensorFlowCheckpoint(Mapping[str, np.ndarray]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries  # a mapping's own would read the tensor
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -129,7 +136,7 @@ class TensorFlowCheckpoint(Mapping[str, np.ndarray]):
                     f"the data file is cut short: it has {sizes[entry.shard]} bytes, but {name} lies in bytes"
                     f" {entry.offset} to {end}",
                     where=str(self.files[entry.shard]),
-                    hint="fetch the file again",
+                    hint="fetch the file again; one of some 130 bytes is a Git LFS pointer: run git lfs pull",
                 )
 
     def _require_readable(self, name: str, entry: BundleEntry) -> np.dtype[np.generic]:

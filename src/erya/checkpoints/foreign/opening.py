@@ -19,8 +19,11 @@ Format = Literal["tensorflow", "uer", "bert4keras"]
 
 _TENSORFLOW_ENDINGS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STATE = "checkpoint"  # where TensorFlow notes which checkpoint is the newest
-_KERAS_ENDINGS = (".h5", ".hdf5", ".weights")
-_PICKLED_ENDINGS = (".bin", ".pt", ".pth")
+# Files of a folder that may be weights; UER-py adds the step at the end.
+_WEIGHTS = re.compile(r"\.(h5|hdf5|weights|bin|pt|pth)(-\d+)?$")
+_PICKLES = (b"PK\x03\x04", b"\x80\x02")
+_SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+_HUGGING_FACE_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 # What people also pass, by the first bytes of the file.
 _OTHER_FILES = (
     (
@@ -88,11 +91,11 @@ def find_foreign(path: str | Path) -> tuple[Format, Path] | None:
 
 
 def _find_in_folder(folder: Path) -> tuple[Format, Path] | None:
-    if any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
+    if _is_hugging_face(folder):
         return None
     found: list[tuple[Format, Path]] = [("tensorflow", prefix) for prefix in _prefixes(folder)]
     for path in sorted(folder.iterdir()):
-        if path.suffix in (*_KERAS_ENDINGS, *_PICKLED_ENDINGS) and (place := _find_by_content(path)):
+        if path.is_file() and _WEIGHTS.search(path.name) and (place := _find_by_content(path)):
             found.append(place)
     if len(found) > 1:
         raise CheckpointError(
@@ -103,10 +106,20 @@ def _find_in_folder(folder: Path) -> tuple[Format, Path] | None:
     return found[0] if found else None
 
 
+def _is_hugging_face(folder: Path) -> bool:
+    """Whether a folder has Hugging Face's files. A `pytorch_model.bin` alone may be UER-py's."""
+    names = (*_SAFETENSORS, *(_HUGGING_FACE_PICKLES if (folder / "config.json").is_file() else ()))
+    return any((folder / name).is_file() for name in names)
+
+
 def _prefixes(folder: Path) -> list[Path]:
     """The TensorFlow checkpoints of a folder; of several the one that TensorFlow noted as the newest."""
-    indexes = sorted(folder.glob("*" + INDEX_SUFFIX))
-    prefixes = [index.with_name(index.name.removesuffix(INDEX_SUFFIX)) for index in indexes]
+    prefixes = [
+        index.with_name(index.stem)
+        for index in sorted(folder.glob("*" + INDEX_SUFFIX))
+        # Other programs have indexes too; a damaged one of TensorFlow's is known by its data.
+        if is_table(index) or next(folder.glob(index.stem + ".data-*-of-*"), None)
+    ]
     state = folder / _STATE
     if len(prefixes) > 1 and state.is_file():
         noted = re.search(r'^model_checkpoint_path: "(?:.*/)?(.+)"', state.read_text(encoding="utf-8"), re.M)
@@ -126,10 +139,7 @@ def _find_by_content(path: Path) -> tuple[Format, Path] | None:
             where=str(path),
             hint="load it in TensorFlow and save it with tf.train.Saver(write_version=tf.train.SaverDef.V2)",
         )
-    is_pickle = start.startswith((b"PK\x03\x04", b"\x80\x02"))
-    if is_pickle and path.suffix in _PICKLED_ENDINGS and is_uer(read_pickle(path)):
-        return "uer", path
-    return None
+    return ("uer", path) if start.startswith(_PICKLES) and is_uer(read_pickle(path)) else None
 
 
 def _complaint(path: Path) -> str:
@@ -137,8 +147,10 @@ def _complaint(path: Path) -> str:
     if not path.exists():
         return "there is no such file, and no TensorFlow checkpoint whose files begin so"
     if path.is_dir():
+        if next(path.glob("*.data-*-of-*"), None):
+            return "the folder has data files of a TensorFlow checkpoint, but not their index"
         other = next((what for name, what, _ in _OTHER_FOLDERS if (path / name).exists()), None)
-        if other is None and (path / "config.json").is_file():
+        if other is None and _is_hugging_face(path):
             other = "a Hugging Face directory, which needs no conversion"
         return f"the folder is {other}" if other else "the folder holds no weights that are read here"
     other = next((what for start, what, _ in _OTHER_FILES if _starts(path, start)), None)

@@ -67,6 +67,9 @@ class RenamedArrays(Mapping[str, np.ndarray]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._table)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._table  # a mapping's own would read the tensor
+
     def __len__(self) -> int:
         return len(self._table)
 

@@ -59,7 +59,7 @@ def _index_handle(path: Path, data: bytes) -> tuple[int, int]:
             f"wrong magic number at byte {len(data) - len(_MAGIC)}: the file is cut short, or is no index of"
             " a TensorFlow checkpoint",
             where=str(path),
-            hint="compare its size with the original's and fetch it again",
+            hint="fetch the file again; one of some 130 bytes is a Git LFS pointer: run git lfs pull",
         )
     try:
         _, at = read_varint(data, start)  # the metaindex, which TensorFlow leaves empty: byte,

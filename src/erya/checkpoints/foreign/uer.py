@@ -87,6 +87,9 @@ class TorchArrays(Mapping[str, np.ndarray]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors  # a mapping's own would read the tensor
+
     def __len__(self) -> int:
         return len(self._tensors)
 
@@ -106,11 +109,13 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     try:
         # Only the zipped format can be mapped; the older one is read whole.
         data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = str(error).split("\n", 1)[0]
+    except pickle.UnpicklingError:
         raise CheckpointError(
-            f"the file holds no weights, or more than weights: {first}", where=str(path)
+            "the pickle is damaged, or holds code besides tensors, which is never run", where=str(path)
         ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        first = str(error).split("\n", 1)[0]
+        raise CheckpointError(f"the file is damaged or holds no weights: {first}", where=str(path)) from None
     if isinstance(data, dict):
         data = data.get("module", data)  # how DeepSpeed wraps it
     if not isinstance(data, dict) or not all(torch.is_tensor(value) for value in data.values()):
