@@ -14,6 +14,7 @@ from typing import Any
 
 from erya.checkpoints.families.family import Family
 from erya.checkpoints.families.table import FAMILIES
+from erya.checkpoints.info import INFO_FILE
 from erya.checkpoints.names import modern_name, prefix_of
 from erya.errors import CheckpointError
 from erya.models.config import FamilyName
@@ -116,6 +117,8 @@ def _bare(data: Mapping[str, Any], modern: Collection[str], directory: Path) -> 
         return _ROBERTA_FAMILIES
     if data.get("model_type") not in _ROBERTA_FAMILIES:
         return berts
+    if (directory / INFO_FILE).is_file():  # we wrote it, and meant what we wrote
+        return _ROBERTA_FAMILIES
     if (directory / "vocab.txt").is_file() or any(name.startswith("cls.") for name in modern):
         return berts
     if _has_roberta_vocabulary(directory):
