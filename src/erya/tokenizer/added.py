@@ -20,8 +20,6 @@ from erya.tokenizer.spec import AddedToken
 from erya.tokenizer.trie import Trie
 from erya.tokenizer.words import Normalised
 
-_BARRIER = -1
-
 
 class AddedTokens:
     """Finds the added tokens of texts.
@@ -46,18 +44,17 @@ class AddedTokens:
         self._late = [token for token in tokens if token.normalized]
         self._normalise = normalise
         self._units = units
-        written = [self._units_of(token.content) for token in self._late]
-        hard = [
-            is_flagged(token) or not (one_to_one or _is_easy(units))
-            for token, units in zip(self._late, written, strict=True)
-        ]
-        self._easy = Finder(
-            [token for token, is_hard in zip(self._late, hard, strict=True) if not is_hard],
-            [units for units, is_hard in zip(written, hard, strict=True) if not is_hard],
-        )
-        cores = [_core(units) for units, is_hard in zip(written, hard, strict=True) if is_hard]
-        self._always_careful = any(not core for core in cores)
-        self._cores = Trie([core for core in cores if core])
+        easy, cores = [], []
+        for token in self._late:
+            written = self._units_of(token.content)
+            if is_flagged(token) or not (one_to_one or _is_easy(written)):
+                cores.append(_core(written))
+            else:
+                easy.append((token, written))
+        self._easy = Finder([token for token, _ in easy], [written for _, written in easy], units=units)
+        self._has_hard = bool(cores)
+        self._always_careful = not all(cores)
+        self._cores = Trie([core for core in cores if core], units=units)
 
     def find(self, joined: Joined) -> tuple[Found | None, list[int]]:
         """The added tokens in all texts.
@@ -68,32 +65,41 @@ class AddedTokens:
         """
         early = None
         if self._early.may_occur_in(joined.text):
-            units = joined.codes.copy()
-            units[joined.ends] = _BARRIER
-            early = self._early.find(joined, units)
+            early = self._early.find(joined, self._letters(self._early.trie, joined, None)) or None
         if not self._late or not len(joined.codes):
             return early, []
         return self._find_late(joined, early)
 
     def _find_late(self, joined: Joined, early: Found | None) -> tuple[Found | None, list[int]]:
-        units = self._units(joined.codes)
-        units[joined.ends] = _BARRIER
-        if early is not None:
-            units[early.inside(len(units))] = _BARRIER
-        places = np.flatnonzero(units != GONE)
-        units = units.take(places)
-        careful = self._careful(joined, units, places)
-        easy = self._easy.find(joined, units)
+        letters = self._letters(self._easy.trie, joined, early)
+        if letters.min() >= 0 and not self._has_hard:
+            return _merge(early, self._easy.find(joined, letters)), []
+        places = np.flatnonzero(letters != GONE)
+        letters = letters.take(places)
+        careful = self._careful(joined, early, places, np.flatnonzero(letters == MANY))
+        easy = self._easy.find(joined, np.maximum(letters, 0))
         # A token takes what has gone from between its characters along, not what has gone from behind it.
         found = Found(easy.ids, places[easy.starts], places[easy.ends - 1] + 1)
-        return (found if early is None else _merge(early, found)), careful
+        return _merge(early, found), careful
 
-    def _careful(self, joined: Joined, units: NDArray[np.int32], places: NDArray[np.int64]) -> list[int]:
+    def _careful(
+        self, joined: Joined, early: Found | None, places: NDArray[np.int64], many: NDArray[np.int64]
+    ) -> list[int]:
+        """Texts with a character that becomes many, or with what a hard token must have."""
         if self._always_careful:
             return list(range(len(joined)))
-        hints = np.concatenate([np.flatnonzero(units == MANY), self._cores.find(units)[0]])
+        letters = self._letters(self._cores, joined, early).take(places)
+        hints = np.concatenate([many, self._cores.find(np.maximum(letters, 0))[0]])
         at = places[hints]
         return np.unique(np.searchsorted(joined.starts, at, side="right") - 1).tolist()  # type: ignore[no-any-return]
+
+    def _letters(self, trie: Trie, joined: Joined, early: Found | None) -> NDArray[np.int32]:
+        """The texts as `trie` reads them, with nothing behind each text and in tokens that were found."""
+        letters = trie.letters(joined.codes)
+        letters[joined.ends] = 0
+        if early is not None:
+            letters[early.inside(len(letters))] = 0
+        return letters
 
     def split(self, text: str) -> Iterator[tuple[int | None, Normalised]]:
         """The added tokens of one text and what stands between them, normalised, as (id or None, text)."""
@@ -149,14 +155,18 @@ def _core(units: Sequence[int]) -> list[int]:
 
 def _find_in(finder: Finder, text: str) -> Iterator[tuple[int, int, int]]:
     joined = join([text])
-    found = finder.find(joined, np.append(joined.codes[:-1], np.int32(_BARRIER)))
+    letters = finder.trie.letters(joined.codes)
+    letters[-1] = 0
+    found = finder.find(joined, letters)
     yield from zip(found.ids.tolist(), found.starts.tolist(), found.ends.tolist(), strict=True)
 
 
-def _merge(first: Found, second: Found) -> Found:
-    order = np.argsort(np.concatenate([first.starts, second.starts]), kind="stable")
-    ids, starts, ends = (
-        np.concatenate(columns)[order]
-        for columns in ((first.ids, second.ids), (first.starts, second.starts), (first.ends, second.ends))
-    )
-    return Found(ids, starts, ends)
+def _merge(first: Found | None, second: Found) -> Found | None:
+    if not len(second):
+        return first
+    if first is None:
+        return second
+    starts = np.concatenate([first.starts, second.starts])
+    order = np.argsort(starts, kind="stable")
+    ids, ends = np.concatenate([first.ids, second.ids]), np.concatenate([first.ends, second.ends])
+    return Found(ids.take(order), starts.take(order), ends.take(order))

@@ -11,10 +11,11 @@ import tokenizers
 from numpy.typing import NDArray
 from tokenizers import models
 
+from erya.tokenizer.alphabet import Units
 from erya.tokenizer.characters import SPACE
 from erya.tokenizer.joined import Joined
 from erya.tokenizer.spec import AddedToken
-from erya.tokenizer.stretches import inside
+from erya.tokenizer.stretches import inside, ranges
 from erya.tokenizer.trie import Trie
 
 # White space to Python, not to Unicode.
@@ -28,11 +29,11 @@ class Found:
     """F added tokens in C characters, in order, none touching another's.
 
     Attributes:
-        ids: which tokens, int64, shape (F,).
+        ids: which tokens, int32, shape (F,).
         starts, ends: where they stand (half-open), int64, shape (F,).
     """
 
-    ids: NDArray[np.int64]
+    ids: NDArray[np.int32]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
 
@@ -50,9 +51,17 @@ class Found:
             values: for each character the token that starts there, shape (C,).
             more: for each token that starts there how many characters more than one it takes, shape (C,).
         """
-        np.copyto(values, SPACE, where=self.inside(len(values)))
+        left = (self.ends - self.starts - 1).astype(np.int32)
         values[self.starts] = self.ids
-        more[self.starts] = self.ends - self.starts - 1
+        more[self.starts] = left
+        places = self.starts
+        while len(places) > _FEW:
+            if not left.all():
+                going = np.flatnonzero(left)
+                places, left = places.take(going), left.take(going)
+            places, left = places + 1, left - 1
+            values[places] = SPACE
+        values[ranges(places + 1, left)] = SPACE
 
 
 class Finder:
@@ -60,29 +69,36 @@ class Finder:
 
     Args:
         tokens: what to look for.
-        contents: how each is written in the text to be searched.
+        contents: how each is written in the text to be searched, in units.
+        units: for code points what each becomes by itself (`Alphabet`).
     """
 
-    def __init__(self, tokens: Sequence[AddedToken], contents: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[AddedToken],
+        contents: Sequence[Sequence[int]],
+        *,
+        units: Units | None = None,
+    ) -> None:
         by_content = {tuple(written): token for written, token in zip(contents, tokens, strict=True)}
         by_content.pop((), None)
         self._tokens = list(by_content.values())
-        self._ids = np.array([token.id for token in self._tokens], dtype=np.int64)
+        self._ids = np.array([token.id for token in self._tokens], dtype=np.int32)
         self._flagged = np.array([is_flagged(token) for token in self._tokens], dtype=np.bool_)
         self._firsts = sorted({chr(content[0]) for content in by_content})
-        self._trie = Trie(list(by_content))
+        self.trie = Trie(list(by_content), units=units)
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def find(self, joined: Joined, units: NDArray[np.int32]) -> Found:
+    def find(self, joined: Joined, letters: NDArray[np.int32]) -> Found:
         """The tokens in all texts, with the white space they take along.
 
         Args:
             joined: the texts.
-            units: their characters as they are compared, -1 where no token reaches over, int32, shape (C,).
+            letters: of the texts, by the letters of `trie`, 0 where no token reaches over, int32, shape (C,).
         """
-        starts, ends, which = self._trie.find(units)
+        starts, ends, which = self.trie.find(letters)
         if len(which) and self._flagged.any():
             starts, ends, which = self._obey_flags(joined, starts, ends, which)
         return Found(self._ids.take(which), starts, ends)
