@@ -39,7 +39,9 @@ MODELS = {
     "albert": ({"embedding_size": 8, "num_hidden_layers": 3}, {"with_mlm": "linear"}),
     "roformer": ({"embedding_size": 8}, {"with_mlm": "linear"}),
     "nezha": ({}, {"with_mlm": "linear"}),
+    "electra": ({"embedding_size": 8}, {"with_discriminator": "linear"}),
 }
+OUTPUTS = {"bert": ("pair", "logits"), "electra": ("replaced",)}
 
 
 def draw_weights(model, seed):
@@ -62,7 +64,7 @@ def write(family, seed):
     batch = {"ids": rng.integers(1, VOCABULARY, (2, 9)), "type_ids": np.array([[0] * 4 + [1] * 5, [0] * 9])}
     inputs = list(batch.values())
     outputs = model.predict(inputs, verbose=0)
-    names = ("pair", "logits") if family == "bert" else ("logits",)
+    names = OUTPUTS.get(family, ("logits",))
     expected = dict(zip(names, outputs if len(names) > 1 else [outputs], strict=True))
     folder = HERE / f"keras_{family}"
     folder.mkdir(exist_ok=True)

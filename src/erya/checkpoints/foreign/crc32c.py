@@ -55,19 +55,19 @@ def crc32c(data: np.ndarray) -> int:
 
 def _advance_lanes(state: int, data: np.ndarray) -> int:
     """The state after whole lanes of bytes, from the state before them."""
-    words = np.ascontiguousarray(data.view("<u4").reshape(-1, _LANE_WORDS).T, dtype=np.int64)
+    words = np.ascontiguousarray(data.view("<u4").reshape(-1, _LANE_WORDS).T, dtype=np.uint32)
     # Xor to the first word is what starting from this state means.
-    words[0, 0] ^= state
+    words[0, 0] ^= np.uint32(state)
+    lanes = np.zeros(words.shape[1], dtype=np.uint32)
+    rest = np.empty_like(lanes)
     low, high = _half_tables()
-    lanes = np.zeros(words.shape[1], dtype=np.int64)
-    part = np.empty_like(lanes)
     for column in words:
         np.bitwise_xor(lanes, column, out=lanes)
-        np.bitwise_and(lanes, 0xFFFF, out=part)
-        np.right_shift(lanes, 16, out=lanes)
-        lanes = high.take(lanes, mode="clip")  # "clip" spares the check: sixteen bits cannot be too large
-        np.bitwise_xor(lanes, low.take(part, mode="clip"), out=lanes)
-    return _join(lanes)
+        at_low, at_high = (lanes & 0xFFFF).astype(np.intp), (lanes >> 16).astype(np.intp)
+        low.take(at_low, out=lanes, mode="clip")  # "clip" spares the check: sixteen bits cannot be too large
+        high.take(at_high, out=rest, mode="clip")
+        np.bitwise_xor(lanes, rest, out=lanes)
+    return _join(lanes.astype(np.int64))
 
 
 def _join(lanes: np.ndarray) -> int:
@@ -92,9 +92,9 @@ def _byte_table() -> np.ndarray:
 
 @cache
 def _half_tables() -> tuple[np.ndarray, np.ndarray]:
-    """What the low and the high sixteen bits of a state become after four bytes, shape (65536,) each."""
+    """What the low and the high sixteen bits of a state become after four bytes, shape (65536,), uint32."""
     halves = np.arange(1 << 16, dtype=np.int64)
-    return _four_bytes(halves), _four_bytes(halves << 16)
+    return _four_bytes(halves).astype(np.uint32), _four_bytes(halves << 16).astype(np.uint32)
 
 
 def _four_bytes(states: np.ndarray) -> np.ndarray:
