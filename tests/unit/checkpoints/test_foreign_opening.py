@@ -69,8 +69,9 @@ def test_a_configuration_that_is_no_json(tmp_path):
 
 def test_the_old_format_of_tensorflow(tmp_path):
     write_table(tmp_path / "bert_model.ckpt", {b"": b"", b"a": b"b"})
-    with pytest.raises(CheckpointError, match="old format"):
-        open_foreign(tmp_path / "bert_model.ckpt")
+    for path in (tmp_path, tmp_path / "bert_model.ckpt"):
+        with pytest.raises(CheckpointError, match="old format"):
+            open_foreign(path)
 
 
 def test_data_without_an_index(tmp_path):

@@ -1,4 +1,4 @@
-"""Tables of names: Google's of BERT, ALBERT and ELECTRA, and of models saved in their manner, to others'.
+"""Tables of names: Hugging Face's, and Google's for BERT, ALBERT and ELECTRA, which others also save under.
 
 A table is written out in full for a number of layers, so it reads in both directions. A `kernel` is stored as
 (inputs, outputs), which Hugging Face has the other way round.

@@ -18,7 +18,7 @@ import numpy as np
 
 from erya.checkpoints.foreign.checkpoint import ForeignCheckpoint
 from erya.checkpoints.foreign.configs import build_config, find_vocabulary, read_config
-from erya.checkpoints.foreign.renaming import NameTable, RenamedArrays, Source
+from erya.checkpoints.foreign.renaming import Change, NameTable, RenamedArrays, Source
 from erya.errors import CheckpointError
 from erya.runtime import require
 
@@ -200,7 +200,7 @@ def _add(
     names: Mapping[str, object],
     ours: str,
     options: tuple[str, ...],
-    change: Any = "none",
+    change: Change = "none",
 ) -> None:
     """Enter the first of `options` that is there."""
     theirs = next((name for name in options if name in names), None)
