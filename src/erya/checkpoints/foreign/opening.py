@@ -19,7 +19,7 @@ Format = Literal["tensorflow", "uer", "bert4keras"]
 
 _TENSORFLOW_ENDINGS = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _STATE = "checkpoint"  # where TensorFlow notes which checkpoint is the newest
-# Files of a folder that may be weights; UER-py adds the step at the end. A `.ckpt` is TensorFlow's old format.
+# Files of a folder that may be weights; UER-py adds the step. A `.ckpt` is TensorFlow's old format.
 _WEIGHTS = re.compile(r"\.(h5|hdf5|weights|bin|pt|pth|ckpt)(-\d+)?$")
 _PICKLES = (b"PK\x03\x04", b"\x80\x02")
 _SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
