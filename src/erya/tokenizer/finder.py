@@ -56,10 +56,8 @@ class Found:
         more[self.starts] = left
         places = self.starts
         while len(places) > _FEW:
-            if not left.all():
-                going = np.flatnonzero(left)
-                places, left = places.take(going), left.take(going)
-            places, left = places + 1, left - 1
+            going = (left > 0).nonzero()[0]
+            places, left = places.take(going) + 1, left.take(going) - 1
             values[places] = SPACE
         values[ranges(places + 1, left)] = SPACE
 
