@@ -113,7 +113,7 @@ def read_config_file(directory: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"not a model directory: it has no {CONFIG_FILE}",
             where=str(directory),
-            hint="TensorFlow checkpoints are not read: convert it to a Hugging Face directory first"
+            hint=f"this looks like a TensorFlow checkpoint: erya import {directory} --out DIR"
             if old.exists()
             else None,
         )

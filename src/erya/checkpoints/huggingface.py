@@ -58,7 +58,10 @@ def parse_config(data: Mapping[str, Any], *, family: Family, where: str) -> Fore
     Raises:
         CheckpointError: an option is one Erya does not have, or a value is not allowed.
     """
-    encoder, notes = family.parse(data, where)
+    try:
+        encoder, notes = family.parse(data, where)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"an option has a value of the wrong kind: {error}", where=where) from error
     tasks, head_notes = _tasks(data, family)
     task = tasks[0] if tasks else None
     dropout = None if family.dropout_key is None else data.get(family.dropout_key, family.dropout_default)

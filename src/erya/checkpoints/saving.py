@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from erya.checkpoints.families.family import ENCODER_PREFIX, HEAD_PREFIXES, Family
 from erya.checkpoints.families.table import FAMILIES
 from erya.checkpoints.huggingface import CONFIG_FILE, render_config
-from erya.checkpoints.info import INFO_FILE, ModelInfo, TaskName, write_json
+from erya.checkpoints.info import INFO_FILE, ModelInfo, TaskName, read_json, write_json
 from erya.checkpoints.names import tasks_of, written_names
 from erya.checkpoints.weights import SAFETENSORS_FILE
 from erya.errors import CheckpointError, StorageError
 from erya.files import atomic_directory
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
+from erya.tokenizer.directory import CONFIG as TOKENIZER_CONFIG
 
 # The last layers of classifiers: as many rows as classes.
 _CLASSES = ("classifier.weight", "tagger.weight")
@@ -48,17 +49,34 @@ def save_model(
     info = info.model_copy(update={"tokenizer_mode": tokenizer.mode})
     values = named_tensors(module)
     _require_fit(encoder.config, tokenizer, info, values, directory)
-    unused = _unused_fields(values)
+    unused = unused_fields(values)
     entries = render_config(encoder.config, info, unused=unused, where=str(directory))
     tensors = foreign_tensors(module)
     with atomic_directory(directory, replace=replace) as aside:
         write_json(aside / CONFIG_FILE, entries)
         write_json(aside / INFO_FILE, info.model_dump(mode="json"))
-        tokenizer.save(aside)
+        write_tokenizer(tokenizer, encoder.config, aside)
         write_tensors(aside / SAFETENSORS_FILE, tensors)
 
 
-def _unused_fields(values: Mapping[str, Tensor]) -> frozenset[str]:
+def write_tokenizer(tokenizer: AnyTokenizer, config: EncoderConfig, directory: Path) -> None:
+    """Write a tokenizer's files; where the model has no second segment they do not promise one.
+
+    Args:
+        tokenizer: of the model.
+        config: of its encoder.
+        directory: an existing directory.
+    """
+    tokenizer.save(directory)
+    path = directory / TOKENIZER_CONFIG
+    if config.num_segments > 1 or not path.is_file():
+        return
+    entries = read_json(path)
+    if "token_type_ids" in entries.get("model_input_names", ()):
+        write_json(path, entries | {"model_input_names": ["input_ids", "attention_mask"]})
+
+
+def unused_fields(values: Mapping[str, Tensor]) -> frozenset[str]:
     """Fields of the configuration that a model with these tensors makes no use of."""
     unused = set()
     if not any(name.startswith((f"{ENCODER_PREFIX}pooler.", "transform.")) for name in values):
@@ -89,11 +107,10 @@ def foreign_tensors(module: nn.Module) -> dict[str, Tensor]:
     names = written_names(family, config, tasks)
     tensors = {}
     for ours, value in values.items():
-        for part, piece in zip(names[ours], value.chunk(len(names[ours]), dim=0), strict=True):
+        pieces = value.chunk(len(names[ours]), dim=0) if len(names[ours]) > 1 else (value,)
+        for part, piece in zip(names[ours], pieces, strict=True):
             # A slice shares its storage with the others, which the format refuses to store.
-            tensors[part] = (
-                piece.clone(memory_format=torch.contiguous_format) if piece is not value else piece
-            )
+            tensors[part] = piece if piece is value else piece.clone(memory_format=torch.contiguous_format)
     prefix = family.prefix if tasks else ""
     for name, derived in family.derived(config).items():
         tensors[prefix + name] = torch.from_numpy(derived)

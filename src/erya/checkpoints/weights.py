@@ -72,7 +72,8 @@ def find_weights(directory: Path) -> WeightFiles:
         for shard in paths:
             _require_whole(shard)
         return WeightFiles("safetensors" if name.startswith(SAFETENSORS_FILE) else "pickle", paths, index)
-    hint = "TensorFlow checkpoints are not read" if list(directory.glob("*.ckpt*")) else None
+    is_tensorflow = any(directory.glob("*.ckpt*"))
+    hint = f"these are TensorFlow's: erya import {directory} --out DIR" if is_tensorflow else None
     raise CheckpointError(
         f"no weights: neither {SAFETENSORS_FILE} nor {PICKLED_FILE}", where=str(directory), hint=hint
     )

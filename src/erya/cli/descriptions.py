@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,7 @@ def model(directory: Path) -> dict[str, Any]:
     headers = read_headers(find_weights(directory))
     data, foreign, info = read_configuration(directory, headers=headers)
     plan = plan_names(headers, foreign.family, foreign.encoder, foreign.heads)
+    vocabulary = _vocabulary(directory, foreign.encoder.vocab_size)
     counts: Counter[str] = Counter()
     for name, parts in plan.sources.items():
         part = part_of(name).removeprefix("encoder.")
@@ -49,11 +52,20 @@ def model(directory: Path) -> dict[str, Any]:
         "parameters": dict(counts),
         "dtype": sorted({header.dtype for header in headers.values()}),
         "weights_mb": round(sum(header.num_bytes for header in headers.values()) / 1e6, 1),
-        "vocabulary": _vocabulary(directory, foreign.encoder.vocab_size),
+        "vocabulary": vocabulary,
         "max_length": info.max_length,
         "provenance": info.provenance,
-        "notes": _model_notes(plan, foreign),
+        "notes": [*_model_notes(plan, foreign), *_row_notes(vocabulary)],
     }
+
+
+def _row_notes(vocabulary: Mapping[str, Any]) -> list[str]:
+    """Doubts about a vocabulary that nearly fits its embedding."""
+    if vocabulary.get("rows_without_a_piece") == 1:
+        return ["one row has no piece: if the vocabulary lacks a line, all ids behind it are one off"]
+    if "pieces_without_a_row" in vocabulary:
+        return ["the vocabulary has more pieces than the embedding has rows: it belongs to another model"]
+    return []
 
 
 def _sizes(config: EncoderConfig) -> dict[str, Any]:
@@ -85,6 +97,33 @@ def _model_notes(plan: NamePlan, foreign: ForeignConfig) -> list[str]:
     if "masked_lm" not in foreign.heads and foreign.task is None:
         notes.append(ABSENT_HEAD)
     return notes
+
+
+def probe(directory: Path) -> dict[str, Any]:
+    """What a model guesses for masked tokens, or why it was not asked; `lines` is that for a person."""
+    from erya.errors import MissingExtraError
+    from erya.runtime import require
+
+    try:
+        require("torch")
+        from erya.checkpoints.directory import read_model
+        from erya.checkpoints.loading import ABSENT_HEAD
+        from erya.checkpoints.probe import probe_masked_tokens
+
+        opened = read_model(directory)
+        if "masked_lm" not in opened.heads:
+            return {"problem": ABSENT_HEAD, "lines": [f"not asked: {ABSENT_HEAD}"]}
+        found = probe_masked_tokens(opened)
+    except MissingExtraError as error:
+        return {"problem": error.what, "lines": [f"not asked: {error.what}; {error.hint}"]}
+    except EryaError as error:
+        return {"problem": error.what, "lines": [f"not asked: {error.what}"]}
+    return {
+        **asdict(found),
+        "looks_untrained": found.looks_untrained,
+        "verdict": found.verdict,
+        "lines": found.lines(),
+    }
 
 
 def tokenizer(directory: Path) -> dict[str, Any]:

@@ -193,6 +193,8 @@ def test_a_head_a_family_does_not_have_is_refused() -> None:
         ("modernbert", {"classifier_pooling": "max"}, "classifier_pooling"),
         ("nezha", {"use_relative_position": False}, "use_relative_position"),
         ("electra", {"position_embedding_type": "relative_key"}, "position_embedding_type"),
+        ("modernbert", {"local_attention": "wide"}, "wrong kind"),
+        ("deberta-v2", {"relative_attention": True, "position_buckets": None}, "wrong kind"),
     ],
 )
 def test_options_of_families_that_erya_lacks_are_named(

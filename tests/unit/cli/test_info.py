@@ -73,6 +73,26 @@ def test_a_pickled_foreign_model_with_faults_says_which(model: Path) -> None:
     assert "no tokenizer" in found["vocabulary"]["problem"] and found["dtype"] == ["F32"]
 
 
+def test_a_model_without_a_masked_head_says_what_that_means(tmp_path: Path, vocabulary: Path) -> None:
+    config = CONFIG.model_copy(update={"vocab_size": 11})
+    module, tokenizer = Encoder(config), Tokenizer.open(vocabulary)
+    save_model(tmp_path / "m", module=module, tokenizer=tokenizer, info=ModelInfo(max_length=9))
+    found = describe(tmp_path / "m")
+    assert found["heads"] == [] and "no masked-language head" in found["notes"][0]
+    assert "all ids behind it are one off" in found["notes"][1]
+
+
+def test_another_family_shows_what_is_not_as_in_bert(tmp_path: Path, vocabulary: Path) -> None:
+    config = CONFIG.model_copy(update={"family": "albert", "embedding_size": 5, "num_groups": 1})
+    module = MaskedLanguageModel(Encoder(config, pooler=False))
+    described = ModelInfo(task="masked_lm", max_length=9)
+    save_model(tmp_path / "m", module=module, tokenizer=Tokenizer.open(vocabulary), info=described)
+    found = describe(tmp_path / "m")
+    assert (found["family"], found["saved_as"]) == ("albert", "AlbertForMaskedLM")
+    assert (found["sizes"]["embedding_size"], found["sizes"]["num_groups"]) == (5, 1)
+    assert "positions" not in found["sizes"] and found["heads"] == ["masked_lm"]
+
+
 def test_a_tokenizer(vocabulary: Path) -> None:
     found = describe(vocabulary)
     assert (found["kind"], found["mode"], found["vocab_size"]) == ("tokenizer", "reference", 10)
