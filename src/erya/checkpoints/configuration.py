@@ -39,7 +39,7 @@ def read_configuration(
 
     Args:
         directory: the model directory.
-        headers: of its tensors, if they are known already.
+        headers: of its tensors, if they are known already; empty: whatever weights there are do not count.
     Returns:
         The contents of `config.json`, what they mean, and what the directory says about itself.
     Raises:

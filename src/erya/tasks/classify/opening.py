@@ -61,7 +61,7 @@ def blank_model(directory: Path) -> tuple[EncoderConfig, AnyTokenizer]:
     Raises:
         CheckpointError: its configuration cannot be used, or the vocabulary does not fit it.
     """
-    _, foreign, _ = read_configuration(directory)
+    _, foreign, _ = read_configuration(directory, headers={})
     tokenizer = open_tokenizer(directory)
     require_vocabulary_fits(tokenizer, foreign.encoder, where=str(directory))
     return foreign.encoder, tokenizer
