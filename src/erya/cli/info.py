@@ -11,10 +11,17 @@ import typer
 from erya.cli.console import print_json, results
 from erya.errors import InputError
 
+# The part of the provenance that `erya import` writes.
+IMPORTED = "imported"
+# How weights of other programs are called.
+_FOREIGN = ("*.ckpt*.index", "*.h5", "*.weights", "*.bin")
 HELP = """Say what a directory is, in one screen.
 
-Knows model directories (ours and any Hugging Face BERT's), tokenizers, documents, shards, and runs of one
-seed or several. Only headers and manifests are read, so it is quick however large the data are.
+Knows model directories (ours and Hugging Face's of any family Erya has), tokenizers, documents, shards, and
+runs of one seed or several. Only headers and manifests are read, so it is quick however large the data are.
+
+Of a model with a masked-language head the weights are read, too: it is asked for the masked tokens of a
+sentence that everybody knows, so that you see whether it is alive. --no-probe leaves that out.
 
 \b
 Example:
@@ -32,18 +39,22 @@ def _info(
     path: Path = typer.Argument(
         ..., metavar="PATH", help="A model, tokenizer, documents, shards or run directory."
     ),
+    no_probe: bool = typer.Option(False, "--no-probe", help="Ask the model nothing; read no weights."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    description = describe(path)
+    description = describe(path, probe=not no_probe)
     if as_json:
         print_json(description)
     else:
-        _print(description)
+        print_description(description)
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path, *, probe: bool = True) -> dict[str, Any]:
     """What `path` is: `kind`, `path`, and what there is to say about a directory of that kind.
 
+    Args:
+        path: the directory.
+        probe: whether a model is asked for masked tokens.
     Raises:
         InputError: there is no such directory, or it is nothing Erya knows.
         CheckpointError: it is a model directory whose parts are damaged.
@@ -70,12 +81,18 @@ def describe(path: Path) -> dict[str, Any]:
     )
     for kind, marker, describe_kind in kinds:
         if (path / marker).is_file():
-            return {"kind": kind, "path": str(path), **describe_kind(path)}
+            probed = {"probe": descriptions.probe(path)} if kind == "model" and probe else {}
+            described = {"kind": kind, "path": str(path), **describe_kind(path), **probed}
+            if kind == "tokenizer":
+                described["notes"] = [*described["notes"], *_foreign_weights(path)]
+            return described
     markers = ", ".join(f"{kind} ({marker})" for kind, marker, _ in kinds)
-    raise InputError("nothing Erya knows is in this directory", where=str(path), hint=f"known: {markers}")
+    hint = "; ".join([*_foreign_weights(path), f"known: {markers}"])
+    raise InputError("nothing Erya knows is in this directory", where=str(path), hint=hint)
 
 
-def _print(description: Mapping[str, Any]) -> None:
+def print_description(description: Mapping[str, Any]) -> None:
+    """Print names and values for a person, what is empty left out."""
     from rich.table import Table
     from rich.text import Text
 
@@ -83,10 +100,27 @@ def _print(description: Mapping[str, Any]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in description.items():
+        value = _for_a_person(name, value)
         if value is not None and value != [] and value != {}:
             # As `Text`, because a piece such as [PAD] is not markup.
             table.add_row(Text(name.replace("_", " "), style="bold"), Text(_words(value)))
     results.print(table)
+
+
+def _for_a_person(name: str, value: Any) -> Any:
+    """Of what a program gets in full the part that fits a screen."""
+    if name == "probe":
+        return value["lines"]
+    if name == "provenance" and IMPORTED in value:
+        brief = {key: value[IMPORTED][key] for key in ("source", "format") if key in value[IMPORTED]}
+        return {**value, IMPORTED: brief}
+    return value
+
+
+def _foreign_weights(directory: Path) -> list[str]:
+    """What to do with weights of other programs, if there are some."""
+    found = next((path.name for pattern in _FOREIGN for path in directory.glob(pattern)), None)
+    return [f"{found} may be weights of another program: erya import {directory} --out DIR"] * bool(found)
 
 
 def _words(value: Any) -> str:

@@ -15,7 +15,20 @@ from erya.errors import EryaError, StorageError
 from erya.runtime import missing_extra
 
 # Each module has `register(app)`, which adds its verb. They import torch only inside their functions.
-VERBS = ("corpus", "vocab", "tokenize", "pretrain", "finetune", "evaluate", "predict", "text", "info", "demo")
+VERBS = (
+    "corpus",
+    "vocab",
+    "tokenize",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "predict",
+    "import_model",
+    "export",
+    "text",
+    "info",
+    "demo",
+)
 
 
 def build() -> typer.Typer:

@@ -1,0 +1,64 @@
+"""`erya export`: a model directory for other programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from erya.cli.console import print_json
+from erya.cli.info import print_description
+
+HELP = """Write a model for another program.
+
+--to huggingface writes a directory that `transformers` opens: AutoModel..., AutoTokenizer and its pipelines,
+with no missing and no unexpected tensor. A directory of ours opens there as it is; this one has nothing of
+ours in it, and its tokenizer knows where texts must be cut. OUT is written whole or not at all.
+
+\b
+Example:
+  erya export runs/sentiment/model --to huggingface --out sentiment-hf
+"""
+
+
+class Target(StrEnum):
+    """For what is written."""
+
+    HUGGINGFACE = "huggingface"
+
+
+def register(app: typer.Typer) -> None:
+    """Add `erya export`."""
+    app.command("export", help=HELP)(_export)
+
+
+def _export(
+    model: Path = typer.Argument(..., metavar="MODEL", help="A model directory."),
+    to: Target = typer.Option(..., help="For which program."),
+    out: Path = typer.Option(..., help="Directory to make."),
+    replace: bool = typer.Option(False, "--replace", help="Replace OUT if it holds a model."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    from erya.runtime import require
+
+    require("torch")
+    require("safetensors")
+    from erya.checkpoints.conversion import export_model
+
+    written = export_model(model, out, replace=replace)
+    report = {
+        "exported": str(out),
+        "to": to.value,
+        "family": written.family,
+        "saved_as": written.saved_as,
+        "heads": list(written.heads),
+        "left_out": list(written.left_out),
+        "case": written.casing,
+        "open_with": f'transformers.{written.saved_as}.from_pretrained("{out}")',
+        "notes": list(written.notes),
+    }
+    if as_json:
+        print_json(report)
+    else:
+        print_description(report)
