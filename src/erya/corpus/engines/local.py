@@ -12,10 +12,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal, TypeVar
 
 from erya.corpus.engines.threads import work_alone, working_alone
@@ -125,6 +126,8 @@ def _start_server() -> None:
     """Let the process that workers are forked from begin to load, while this one does other things."""
     if sys.platform == "linux":
         multiprocessing.set_forkserver_preload(_STAGES)
+        # Its start lets Ctrl-C through again: before, not within.
+        resource_tracker.ensure_running()
         with _deaf_children():
             forkserver.ensure_running()
 
@@ -133,13 +136,23 @@ def _start_server() -> None:
 def _deaf_children() -> Iterator[None]:
     """Processes started meanwhile never hear Ctrl-C; this one hears it afterwards.
 
-    The key reaches the whole group; the parent ends the workers, they need not complain themselves.
+    The key reaches the whole group; the parent ends the workers, they need not complain themselves. A start
+    that is left half done could not be ended: another thread, too, may hear the key on behalf of this one.
     """
+    heard: list[tuple[int, FrameType | None]] = []
+    handler = signal.getsignal(signal.SIGINT)
+    waits = threading.current_thread() is threading.main_thread() and callable(handler)
+    if waits:
+        signal.signal(signal.SIGINT, lambda number, frame: heard.append((number, frame)))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if waits:
+            signal.signal(signal.SIGINT, handler)
+    if heard and callable(handler):
+        handler(*heard[0])
 
 
 # The function of this worker process.
