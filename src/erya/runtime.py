@@ -26,6 +26,7 @@ EXTRA_OF = {
     "fsspec": "corpus",
     "matplotlib": "corpus",
     "jinja2": "corpus",
+    "h5py": "keras",
     "ray": "cluster",
     "spacy_pkuseg": "pkuseg",
     "snownlp": "demo",
