@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from erya.checkpoints.configuration import infer_info, read_config_file, read_configuration, understand
 from erya.checkpoints.families.family import ENCODER_PREFIX
 from erya.checkpoints.huggingface import ForeignConfig
-from erya.checkpoints.info import ModelInfo, TaskName
-from erya.checkpoints.loading import ABSENT_HEAD, POOLER, Reporter, load_tensors, log_report
+from erya.checkpoints.info import ABSENT_HEAD, ModelInfo, TaskName
+from erya.checkpoints.loading import POOLER, Reporter, load_tensors, log_report
 from erya.checkpoints.names import NamePlan, plan_names
 from erya.checkpoints.tensors import RenamedTensors, headers_of, open_tensors
 from erya.checkpoints.weights import find_weights, read_headers

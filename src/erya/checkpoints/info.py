@@ -15,6 +15,10 @@ from erya.files import to_json
 INFO_FILE = "erya.json"
 TaskName = Literal["masked_lm", "classify", "tag", "answer", "next_sentence", "replaced_token"]
 LABELLED: tuple[TaskName, ...] = ("classify", "tag")
+ABSENT_HEAD = (
+    "there is no masked-language head: the encoder is whole, but what it would say of a masked token is noise"
+    " until such a head is trained on it"
+)
 
 
 class ModelInfo(StrictModel):

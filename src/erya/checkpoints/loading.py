@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from erya.checkpoints.families.family import ENCODER_PREFIX, HEAD_PREFIXES
+from erya.checkpoints.info import ABSENT_HEAD
 from erya.checkpoints.names import part_of
 from erya.errors import CheckpointError
 from erya.models.initialise import initialise
@@ -17,11 +18,6 @@ from erya.models.initialise import initialise
 POOLER = "encoder.pooler."
 MASKED_HEAD = HEAD_PREFIXES["masked_lm"]
 CLASSIFIER = HEAD_PREFIXES["classify"]
-
-ABSENT_HEAD = (
-    "there is no masked-language head: the encoder is whole, but what it would say of a masked token is noise"
-    " until such a head is trained on it"
-)
 
 _log = logging.getLogger("erya.checkpoints")
 

@@ -80,7 +80,7 @@ def _sizes(config: EncoderConfig) -> dict[str, Any]:
 
 def _model_notes(plan: NamePlan, foreign: ForeignConfig) -> list[str]:
     """What a person should know before using the model."""
-    from erya.checkpoints.loading import ABSENT_HEAD
+    from erya.checkpoints.info import ABSENT_HEAD
 
     table = foreign.family.table(foreign.encoder, foreign.heads)
     missing = [part for parts in plan.incomplete.values() for part in parts]
@@ -107,7 +107,7 @@ def probe(directory: Path) -> dict[str, Any]:
     try:
         require("torch")
         from erya.checkpoints.directory import read_model
-        from erya.checkpoints.loading import ABSENT_HEAD
+        from erya.checkpoints.info import ABSENT_HEAD
         from erya.checkpoints.probe import probe_masked_tokens
 
         opened = read_model(directory)
