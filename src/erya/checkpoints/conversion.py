@@ -286,14 +286,17 @@ def _convert(
         sha256=sha256,
     )
     task = tasks[0] if tasks else None
-    provenance = {
+    provenance: dict[str, Any] = {
         "source": source.folder.resolve().name,
         "format": source.kind,
         "sha256": dict(sha256),
         "left_out": list(conversion.left_out),
+        "case": adopted.casing,
         "notes": list(conversion.notes),
         "erya": __version__,
     }
+    if IMPORTED in model.info.provenance:
+        provenance["before"] = model.info.provenance[IMPORTED]
     info = ModelInfo(
         task=task,
         labels=model.info.labels if task in LABELLED else None,

@@ -63,6 +63,9 @@ def test_a_tensorflow_checkpoint_comes_with_all_heads_of_one_class(google: Path,
     name = "bert_model.ckpt.data-00000-of-00001"
     assert provenance["sha256"][name] == sha256_of(google / name)
     assert "vocab.txt" in provenance["sha256"] and str(tmp_path) not in json.dumps(info.provenance)
+    import_model(tmp_path / "out", tmp_path / "again")
+    again = read_info(tmp_path / "again")
+    assert again is not None and again.provenance["imported"]["before"] == provenance
 
 
 def test_values_arrive(masked: Path, masked_model: MaskedLanguageModel, tmp_path: Path) -> None:
