@@ -15,7 +15,7 @@ from erya.errors import CheckpointError, ConfigError, InputError
 from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.tokenizer.directory import CONFIG, TOKENIZER, VOCABULARY, is_wordpiece, parse_json, read_spec
 from erya.tokenizer.library import LibraryTokenizer
-from erya.tokenizer.library_files import LibraryFiles
+from erya.tokenizer.library_files import COMPANIONS, LibraryFiles
 from erya.tokenizer.parts import TokenizerConfig, read_part
 from erya.tokenizer.spec import SPECIAL_TOKENS, AddedToken, Rules, TokenizerSpec
 from erya.tokenizer.vocabulary import read_vocabulary
@@ -149,6 +149,9 @@ def _open(place: Path) -> tuple[AnyTokenizer, tuple[Path, ...], bool]:
             return _open(place.parent)
         return tokenizer_of_list(place), (place,), False
     files = tuple(place / name for name in (TOKENIZER, VOCABULARY, CONFIG) if (place / name).is_file())
+    # Of files of other tokenizers the reader says what to do.
+    if not any((place / name).is_file() for name in (TOKENIZER, VOCABULARY, *COMPANIONS)):
+        raise no_vocabulary(place)
     # Not by `open_tokenizer`: it would log the notes that are told here.
     if not is_wordpiece(place):
         return LibraryTokenizer(LibraryFiles.read(place)), files, True

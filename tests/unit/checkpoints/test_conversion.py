@@ -134,6 +134,10 @@ def test_a_missing_vocabulary(google: Path, tmp_path: Path) -> None:
     assert "--vocab" in str(caught.value.hint)
     import_model(google, tmp_path / "out", vocabulary=moved)
     assert read_model(tmp_path / "out").tokenizer.vocab_size == 29
+    for name in ("tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"):
+        (tmp_path / "out" / name).unlink()
+    with pytest.raises(InputError, match="no vocabulary"):
+        import_model(tmp_path / "out", tmp_path / "again")
 
 
 def test_case_is_kept_where_the_vocabulary_has_upper_case(google: Path, tmp_path: Path) -> None:
