@@ -19,6 +19,8 @@ from erya.models.config import EncoderConfig, PoolerConfig
 from erya.models.positions import Disentangled, Rotary
 
 CONFIG_FILE = "config.json"
+# What reading a list as a number, or looking something up in a number, raises.
+_WRONG_KIND = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
 # A class without the family's name: "Model", "ForMaskedLM", "LMHeadModel".
 _CLASS = re.compile(r"(?:For[A-Z]\w*|(?:LMHead)?Model)$")
 
@@ -60,10 +62,11 @@ def parse_config(data: Mapping[str, Any], *, family: Family, where: str) -> Fore
     """
     try:
         encoder, notes = family.parse(data, where)
-    except (TypeError, ValueError) as error:
+        tasks, head_notes = _tasks(data, family)
+        task = tasks[0] if tasks else None
+        labels = _labels(data, where) if task in LABELLED else None
+    except _WRONG_KIND as error:
         raise CheckpointError(f"an option has a value of the wrong kind: {error}", where=where) from error
-    tasks, head_notes = _tasks(data, family)
-    task = tasks[0] if tasks else None
     dropout = None if family.dropout_key is None else data.get(family.dropout_key, family.dropout_default)
     return ForeignConfig(
         family=family,
@@ -71,7 +74,7 @@ def parse_config(data: Mapping[str, Any], *, family: Family, where: str) -> Fore
         tasks=tasks,
         heads=tasks,
         task=task,
-        labels=_labels(data, where) if task in LABELLED else None,
+        labels=labels,
         classifier_dropout_prob=dropout,
         notes=(*notes, *head_notes),
     )
@@ -91,15 +94,30 @@ def render_config(
         CheckpointError: the family has no such head, or cannot say a field of `config`.
     """
     family = FAMILIES[config.family]
-    saved_as = family.class_for(info.task)
-    if saved_as is None:
-        raise CheckpointError(f"the family {family.name} has no class for the task {info.task}", where=where)
-    entries = {"architectures": [saved_as], "model_type": family.name, **family.render(config)}
-    _require_said(family, config, entries, unused, where)
+    entries = require_saveable(config, info.task, unused=unused, where=where)
     if info.labels is not None:
         entries |= _render_labels(info)
     if info.labels is not None and family.dropout_key is not None:
         entries[family.dropout_key] = _dropout(family, config, info)
+    return entries
+
+
+def require_saveable(
+    config: EncoderConfig, task: TaskName | None, *, unused: Collection[str] = (), where: str
+) -> dict[str, Any]:
+    """Make sure that a model with this task's head can be written; for the arguments see `render_config`.
+
+    Returns:
+        What `config.json` says of its class, family and encoder.
+    Raises:
+        CheckpointError: the family has no such head, or cannot say a field of `config`.
+    """
+    family = FAMILIES[config.family]
+    saved_as = family.class_for(task)
+    if saved_as is None:
+        raise CheckpointError(f"the family {family.name} has no class for the task {task}", where=where)
+    entries = {"architectures": [saved_as], "model_type": family.name, **family.render(config)}
+    _require_said(family, config, entries, unused, where)
     return entries
 
 
@@ -188,6 +206,8 @@ def _labels(data: Mapping[str, Any], where: str) -> tuple[str, ...]:
     wanted = [str(index) for index in range(len(by_index))]
     if set(by_index) != set(wanted):
         raise CheckpointError(f"id2label counts {sorted(by_index)}, not 0 to {len(wanted) - 1}", where=where)
+    if not wanted:
+        raise CheckpointError(f"there are {_count(data)} classes; a classifier has some", where=where)
     labels = tuple(by_index[index] for index in wanted)
     expected = {label: index for index, label in enumerate(labels)}
     if len(expected) != len(labels):

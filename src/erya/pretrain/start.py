@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from erya.checkpoints.directory import load_masked_language_model, read_model
+from erya.checkpoints.huggingface import require_saveable
 from erya.checkpoints.loading import MASKED_HEAD, LoadReport
 from erya.errors import ConfigError
 from erya.models.config import EncoderConfig
@@ -23,7 +24,7 @@ def build_model(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> 
 
     Raises:
         ConfigError: sequences are longer than the model's positions, or the vocabulary is another one.
-        CheckpointError: the directory to go on from cannot be used.
+        CheckpointError: the directory to go on from cannot be used, or no file could say what the model is.
     """
     module = _fresh_model(recipe, tokenizer) if recipe.init_from is None else _opened(recipe, tokenizer, tell)
     positions = module.encoder.config.max_positions
@@ -39,6 +40,8 @@ def _fresh_model(recipe: PretrainRecipe, tokenizer: Tokenizer) -> MaskedLanguage
     assert recipe.model is not None, "the recipe has either model or init_from"
     sizes = recipe.model.model_dump() | {"vocab_size": tokenizer.vocab_size, "pad_id": tokenizer.pad_id}
     config = EncoderConfig.model_validate(sizes)
+    # What cannot be saved at the end is better refused now.
+    require_saveable(config, "masked_lm", unused=("pooler",), where="model")
     module = MaskedLanguageModel(Encoder(config, pooler=False))
     noise = torch.Generator().manual_seed(recipe.train.seed)
     initialise(module, initializer_range=config.initializer_range, generator=noise)

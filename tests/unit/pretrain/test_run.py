@@ -9,7 +9,7 @@ from fake_shards import write_shards
 from erya.checkpoints.directory import load_masked_language_model, read_model
 from erya.cli.main import run as erya
 from erya.config import load_config
-from erya.errors import ConfigError, EryaError, InputError
+from erya.errors import CheckpointError, ConfigError, EryaError, InputError
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.run import Pretrained, pretrain
 from erya.pretrain.source import held_out_batches
@@ -132,6 +132,21 @@ def test_shards_without_held_out_text_are_warned_of(tmp_path: Path) -> None:
 def test_sequences_longer_than_the_model_are_refused(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.max_length is 65, but the model has 64 positions"):
         run(tmp_path / "out", shards, "data.max_length=65")
+
+
+def test_a_model_of_another_family_is_trained_and_saved_as_one(shards: Path, tmp_path: Path) -> None:
+    rotary = "model.positions={kind: rotary, interleaved: true}"
+    done, _ = run(tmp_path / "out", shards, "model.family=roformer", rotary)
+    assert done.model is not None
+    assert json.loads((done.model / "config.json").read_text())["model_type"] == "roformer"
+    scored = load_masked_language_model(done.model).encoder.config
+    assert scored.positions.kind == "rotary" and scored.family == "roformer"
+
+
+def test_a_model_that_no_file_can_say_is_refused_before_it_is_trained(shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="bert has no positions"):
+        run(tmp_path / "out", shards, "model.positions={kind: rotary}")
+    assert not (tmp_path / "out").exists()
 
 
 def test_missing_shards_are_named(tmp_path: Path) -> None:
