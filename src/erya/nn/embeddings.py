@@ -55,7 +55,9 @@ class Embeddings(nn.Module):
         """Shape (N, H)."""
         summed = self.words(batch.ids)
         if self.segments is not None:
-            summed = summed + self.segments(batch.type_ids)
+            # A model with one kind of segment tells texts apart by what separates them.
+            only = self.segments.num_embeddings == 1
+            summed = summed + (self.segments.weight[0] if only else self.segments(batch.type_ids))
         if self.positions is not None:
             summed = summed + self.positions(batch.positions + self.first_position)
         if self.tasks is not None:

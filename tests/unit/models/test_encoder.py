@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import pytest
 import torch
@@ -151,3 +152,15 @@ def test_correct_guesses_are_counted(encoder, packed_of):
     batch.targets["masked_labels"] = torch.stack([best[0], (best[1] + 1) % 50])
     term, correct = model.score(batch)
     assert (correct, term.count) == (1, 2)
+
+
+@pytest.mark.parametrize("num_segments", [0, 1])
+def test_models_without_two_segments_take_pairs(packed_of, num_segments):
+    torch.manual_seed(0)
+    encoder = Encoder(CONFIG.model_copy(update={"num_segments": num_segments})).eval()
+    pair = packed_of(6, 9, num_segments=2, vocab_size=CONFIG.vocab_size)
+    assert pair.type_ids.any()
+    with torch.no_grad():
+        told = encoder(pair).hidden
+        alike = encoder(replace(pair, type_ids=torch.zeros_like(pair.type_ids))).hidden
+    assert torch.equal(told, alike)

@@ -115,7 +115,6 @@ class Predictor:
         self, examples: Sequence[Example], *, truncate: bool, max_length: int | None
     ) -> tuple[list[Features], EncodingReport]:
         """The model inputs of examples, with the counts of what was lost."""
-        require_segments(examples, self.module.encoder)
         limit = self.limit(max_length, truncate=truncate)
         return self.task.encode(examples, self.tokenizer, limit=limit)
 
@@ -147,17 +146,6 @@ def length_limit(max_length: int | None, *, truncate: bool, default: int, encode
             f"max_length {max_length} is not possible", hint=f"this model takes 3 to {positions} tokens"
         )
     return LengthLimit(max_length or default, truncate, positions)
-
-
-def require_segments(examples: Sequence[Example], encoder: Encoder) -> None:
-    """Check that the model can tell the second text of a pair from the first.
-
-    Raises:
-        InputError: there are pairs, and the model has one kind of segment.
-    """
-    pair = next((example for example in examples if example.pair is not None), None)
-    if pair is not None and encoder.config.num_segments < 2:
-        raise InputError("this model has one kind of segment, it takes no pairs of texts", where=pair.where)
 
 
 def forward_in_batches(

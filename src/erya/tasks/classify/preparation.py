@@ -11,7 +11,7 @@ from erya.data.features import Features
 from erya.tasks.classify.examples import describe, read_split
 from erya.tasks.classify.head import SequenceClassifier
 from erya.tasks.classify.opening import blank_model, new_classifier, pretrained_encoder, random_encoder
-from erya.tasks.classify.predict import length_limit, require_segments
+from erya.tasks.classify.predict import length_limit
 from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.tasks.classify.task import ClassifyTask, Example
 from erya.tasks.texts import EncodingReport
@@ -68,7 +68,6 @@ def prepare(recipe: ClassifyRecipe, tell: Tell) -> Prepared:
     )
     encoded: list[tuple[list[Features], EncodingReport]] = []
     for name, examples in (("training", train_examples), ("dev", dev_examples)):
-        require_segments(examples, module.encoder)
         encoded.append(task.encode(examples, tokenizer, limit=limit))
         _tell_report(name, encoded[-1][1], tell)
     (train_features, train_report), (dev_features, dev_report) = encoded
