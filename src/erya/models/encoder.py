@@ -189,7 +189,9 @@ class Encoder(nn.Module):
         half = torch.is_autocast_enabled(device)
         layout = layout_of(batch, round_shapes=half and device == "cpu")
         if self.distances is not None:
-            layout = replace(layout, distances=self.distances())
+            # Where positions have gaps, how far apart two can be is known for the encoder alone.
+            longest = self.config.max_positions if layout.has_gaps else layout.max_length - 1
+            layout = replace(layout, distances=self.distances(longest))
         hidden = self.embeddings(batch)
         if half:
             # From here on all states are in autocast's format: mixed sums would be cast at every block.

@@ -74,7 +74,12 @@ def make_distances(config: EncoderConfig) -> DistanceEmbeddings | None:
     if not isinstance(positions, Disentangled):
         return None
     eps = config.layer_norm_eps if positions.norm else None
-    return DistanceEmbeddings(positions.span, config.hidden_size, norm_eps=eps)
+    return DistanceEmbeddings(
+        config.hidden_size,
+        max_distance=positions.max_distance,
+        num_buckets=positions.num_buckets,
+        norm_eps=eps,
+    )
 
 
 def make_convolution(config: EncoderConfig) -> TokenConvolution | None:

@@ -18,6 +18,8 @@ from erya.nn.relative import DisentangledDistances, RelativeScores, SinusoidDist
 from erya.nn.rotary import RotaryTurn
 
 BackendName = Literal["auto", "varlen", "matmul", "window", "general"]
+# Beyond so many windows a sequence is better cut into chunks than squared and masked; see benchmarks/log.md.
+_WINDOWS_TO_CUT = 5
 _HALF = (torch.bfloat16, torch.float16)
 
 
@@ -82,7 +84,9 @@ def _varlen(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
 
 
 def _matmul(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
-    return attention_matmul.attend(qkv, layout, num_heads=demand.num_heads, dropout_prob=demand.dropout_prob)
+    return attention_matmul.attend(
+        qkv, layout, num_heads=demand.num_heads, dropout_prob=demand.dropout_prob, window=demand.window
+    )
 
 
 def _window(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
@@ -93,13 +97,13 @@ def _window(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
 
 
 def _general(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
-    return _with_probs(qkv, layout, demand)[0]
+    return _asked_of_general(qkv, layout, demand, keep_probs=False)[0]
 
 
 # In order of preference; why in this order stands in benchmarks/log.md.
 BACKENDS: dict[str, Backend] = {
     "varlen": Backend(_varlen, dropout=False, devices=("cuda",), dtypes=_HALF),
-    "matmul": Backend(_matmul),
+    "matmul": Backend(_matmul, window=None),
     "window": Backend(_window, window=True, gaps=False),
     "general": Backend(_general, relative=True, window=None),
 }
@@ -120,7 +124,9 @@ def attend(qkv: Tensor, layout: Layout, demand: Demand, *, backend: BackendName 
     """
     demand = _without_idle_window(demand, layout)
     if backend == "auto":
-        chosen = next(b for b in BACKENDS.values() if b.refusal(qkv, layout, demand) is None)
+        cut = demand.window is not None and layout.max_length > _WINDOWS_TO_CUT * demand.window
+        names = ("window", *BACKENDS) if cut else tuple(BACKENDS)
+        chosen = next(BACKENDS[n] for n in names if BACKENDS[n].refusal(qkv, layout, demand) is None)
     else:
         chosen = BACKENDS[backend]
         refusal = chosen.refusal(qkv, layout, demand)
@@ -136,7 +142,9 @@ def _without_idle_window(demand: Demand, layout: Layout) -> Demand:
     return Demand(demand.num_heads, demand.dropout_prob, demand.relative)
 
 
-def _with_probs(qkv: Tensor, layout: Layout, demand: Demand) -> tuple[Tensor, list[Tensor]]:
+def _asked_of_general(
+    qkv: Tensor, layout: Layout, demand: Demand, *, keep_probs: bool
+) -> tuple[Tensor, list[Tensor]]:
     return attention_general.attend(
         qkv,
         layout,
@@ -144,6 +152,7 @@ def _with_probs(qkv: Tensor, layout: Layout, demand: Demand) -> tuple[Tensor, li
         dropout_prob=demand.dropout_prob,
         relative=demand.relative,
         window=demand.window,
+        keep_probs=keep_probs,
     )
 
 
@@ -203,7 +212,7 @@ class SelfAttention(nn.Module):
         if probs is None:
             attended = attend(qkv, layout, demand, backend=self.backend)
         else:
-            attended, of_groups = _with_probs(qkv, layout, demand)
+            attended, of_groups = _asked_of_general(qkv, layout, demand, keep_probs=True)
             probs.append(of_groups)
         if rows is not None:
             attended = attended.index_select(0, rows)

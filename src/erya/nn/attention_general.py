@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from erya.nn.dropout import drop
+from erya.nn.dropout import drop_probs
 from erya.nn.layout import Group, Layout
 from erya.nn.relative import RelativeScores
 
@@ -26,6 +26,7 @@ def attend(
     dropout_prob: float,
     relative: RelativeScores | None = None,
     window: int | None = None,
+    keep_probs: bool = False,
 ) -> tuple[Tensor, list[Tensor]]:
     """Attend within each sequence.
 
@@ -36,15 +37,17 @@ def attend(
         dropout_prob: of the probabilities, in [0, 1).
         relative: what distances add to scores and values.
         window: tokens a token sees to either side; None: all.
+        keep_probs: whether to hand out the probabilities.
     Returns:
-        Shape (N, H), and for each group the probabilities before dropout, shape (G, A, L, L).
+        Shape (N, H), and, if wanted, for each group the probabilities before dropout, shape (G, A, L, L).
     """
     outs, all_probs = [], []
     for group in layout.groups:
         query, key, value = heads_of(qkv, group, num_heads)
         probs = torch.softmax(_scores(query, key, group, relative, window), dim=-1)
-        all_probs.append(probs)
-        kept = drop(probs, dropout_prob)
+        if keep_probs:
+            all_probs.append(probs)
+        kept = drop_probs(probs, dropout_prob)
         out = kept @ value
         if relative is not None:
             more = relative.values(kept, group.distances(qkv.device))
@@ -71,10 +74,11 @@ def _scores(
 ) -> Tensor:
     scale = query.shape[-1] ** -0.5 if relative is None else relative.scale(query.shape[-1])
     scores = (query * scale) @ key.mT
+    # In place from here on: no gradient needs what the scores were before.
     if relative is not None:
-        scores = scores + relative.scores(query, key, group.distances(query.device))
+        relative.add_scores(scores, query, key, group.distances(query.device))
     if window is not None:
-        scores = scores.masked_fill(group.distances(query.device)[:, None].abs() > window, float("-inf"))
+        scores.masked_fill_(group.beyond(window, query.device)[:, None], float("-inf"))
     if group.key_bias is not None:
-        scores = scores + group.key_bias[:, None].to(scores.dtype)
+        scores += group.key_bias[:, None].to(scores.dtype)
     return scores

@@ -19,7 +19,9 @@ from erya.nn.dropout import keep_bits, keep_only, keep_scale
 from erya.nn.layout import Group, Layout
 
 
-def attend(qkv: Tensor, layout: Layout, *, num_heads: int, dropout_prob: float) -> Tensor:
+def attend(
+    qkv: Tensor, layout: Layout, *, num_heads: int, dropout_prob: float, window: int | None = None
+) -> Tensor:
     """Attend within each sequence.
 
     Args:
@@ -27,30 +29,34 @@ def attend(qkv: Tensor, layout: Layout, *, num_heads: int, dropout_prob: float) 
         layout: where the sequences are.
         num_heads: A, a divisor of H.
         dropout_prob: of the attention probabilities, in [0, 1); 0 outside training.
+        window: tokens a token sees to either side; None: all.
     Returns:
         Shape (N, H).
     """
     if not (torch.is_grad_enabled() and qkv.requires_grad):
-        return _forward(qkv, layout, num_heads, dropout_prob, saved=None)
-    attended: Tensor = _Attend.apply(qkv, layout, num_heads, dropout_prob)  # type: ignore[no-untyped-call]
+        return _forward(qkv, layout, num_heads, dropout_prob, window, saved=None)
+    attended: Tensor = _Attend.apply(qkv, layout, num_heads, dropout_prob, window)  # type: ignore[no-untyped-call]
     return attended
 
 
 class _Attend(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, layout: Layout, num_heads: int, dropout_prob: float) -> Tensor:
+    def forward(
+        ctx: Any, qkv: Tensor, layout: Layout, num_heads: int, dropout_prob: float, window: int | None
+    ) -> Tensor:
         saved: list[tuple[Tensor, Tensor | None]] = []
-        out = _forward(qkv, layout, num_heads, dropout_prob, saved=saved)
+        out = _forward(qkv, layout, num_heads, dropout_prob, window, saved=saved)
         flat = [tensor for pair in saved for tensor in pair]
         ctx.save_for_backward(qkv, *flat)
         ctx.layout, ctx.num_heads, ctx.dropout_prob = layout, num_heads, dropout_prob
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
         qkv, *flat = ctx.saved_tensors
         saved = list(zip(flat[::2], flat[1::2], strict=True))
-        return _backward(grads[0], qkv, saved, ctx.layout, ctx.num_heads, ctx.dropout_prob), None, None, None
+        grad = _backward(grads[0], qkv, saved, ctx.layout, ctx.num_heads, ctx.dropout_prob)
+        return grad, None, None, None, None
 
 
 def _forward(
@@ -58,13 +64,14 @@ def _forward(
     layout: Layout,
     num_heads: int,
     dropout_prob: float,
+    window: int | None,
     *,
     saved: list[tuple[Tensor, Tensor | None]] | None,
 ) -> Tensor:
     outs = []
     for group in layout.groups:
         query, key, value = _heads(_gather(qkv, group), group, num_heads, parts=3)
-        probs = torch.softmax(_scores(query, key, group), dim=-1)
+        probs = torch.softmax(_scores(query, key, group, window), dim=-1)
         keep = _draw(probs, dropout_prob)
         # The scale of dropout goes to the narrow factor of a product, never to the L x L one.
         out = _product(_kept(probs, keep), value, alpha=keep_scale(dropout_prob))
@@ -97,14 +104,19 @@ def _backward(
     return _in_packed_order(grads, layout)
 
 
-def _scores(query: Tensor, key: Tensor, group: Group) -> Tensor:
-    """Scaled products of queries and keys, -inf at padding, shape (G * A, L, L)."""
+def _scores(query: Tensor, key: Tensor, group: Group, window: int | None) -> Tensor:
+    """Scaled products of queries and keys, -inf at padding and beyond the window, shape (G * A, L, L)."""
     scale = query.shape[-1] ** -0.5
-    if group.key_bias is None:
-        return _product(query, key.mT, alpha=scale)
     num_heads = query.shape[0] // group.num_sequences
-    bias = group.key_bias.to(query.dtype).repeat_interleave(num_heads, dim=0)
-    return torch.baddbmm(bias, query, key.mT, alpha=scale)
+    if group.key_bias is None:
+        scores = _product(query, key.mT, alpha=scale)
+    else:
+        bias = group.key_bias.to(query.dtype).repeat_interleave(num_heads, dim=0)
+        scores = torch.baddbmm(bias, query, key.mT, alpha=scale)
+    if window is not None:
+        beyond = group.beyond(window, query.device)[:, None]
+        scores.view(-1, num_heads, *scores.shape[1:]).masked_fill_(beyond, float("-inf"))
+    return scores
 
 
 def _product(left: Tensor, right: Tensor, *, alpha: float) -> Tensor:

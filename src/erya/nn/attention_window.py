@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from erya.nn.attention_general import heads_of, in_packed_order
-from erya.nn.dropout import drop
+from erya.nn.dropout import drop_probs
 from erya.nn.layout import Group, Layout
 
 
@@ -53,19 +53,24 @@ def _chunked(
     )
     scores = (queries * query.shape[-1] ** -0.5) @ keys.mT
     scores = scores.masked_fill(~_visible(group, chunks, window, query.device), float("-inf"))
-    probs = drop(torch.softmax(scores, dim=-1).nan_to_num(0.0), dropout_prob)
+    probs = drop_probs(torch.softmax(scores, dim=-1), dropout_prob)
     return (probs @ values).flatten(2, 3)[:, :, :length]
 
 
 def _visible(group: Group, chunks: int, window: int, device: torch.device) -> Tensor:
-    """Which keys a query may see, shape (G or 1, 1, C, W, 3 * W)."""
+    """Which keys a query may see, shape (G or 1, 1, C, W, 3 * W); all where a query is none.
+
+    One that sees nothing at all would make gradients NaN.
+    """
     asking = torch.arange(chunks * window, device=device).view(chunks, window, 1)
     asked = torch.arange(-window, 2 * window, device=device) + window * torch.arange(
         chunks, device=device
     ).view(chunks, 1, 1)
     near = ((asking - asked).abs() <= window) & (asked >= 0) & (asked < group.length)
+    near |= asking >= group.length
     if group.padding is None:
         return near[None, None]
     real = ~group.padding.view(group.num_sequences, group.length)
-    real = functional.pad(real, (window, (chunks + 1) * window - group.length))
-    return near & real.unfold(1, 3 * window, window)[:, None, :, None]
+    keys = functional.pad(real, (window, (chunks + 1) * window - group.length))
+    queries = functional.pad(real, (0, chunks * window - group.length)).view(-1, 1, chunks, window, 1)
+    return (near & keys.unfold(1, 3 * window, window)[:, None, :, None]) | ~queries

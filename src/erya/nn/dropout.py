@@ -65,6 +65,33 @@ class _CpuDropout(torch.autograd.Function):
         return keep_only(grads[0].contiguous(), ctx.keep).mul_(keep_scale(ctx.prob)), None
 
 
+def drop_probs(probs: Tensor, prob: float) -> Tensor:
+    """`drop` for probabilities that a softmax made: keeps what it gives out instead of a mask.
+
+    The product that follows keeps that too. A probability of 0 counts as dropped; its gradient would be
+    multiplied by 0 in the softmax anyway.
+    """
+    if prob == 0.0 or probs.device.type != "cpu" or probs.dtype not in _BITS:
+        return drop(probs, prob)
+    dropped: Tensor = _CpuProbsDropout.apply(probs, prob)  # type: ignore[no-untyped-call]
+    return dropped
+
+
+class _CpuProbsDropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, probs: Tensor, prob: float) -> Tensor:
+        keep = keep_bits(probs.shape, prob, dtype=probs.dtype)
+        kept = keep_only(probs.contiguous(), keep).mul_(keep_scale(prob))
+        ctx.save_for_backward(kept)
+        ctx.prob = prob
+        return kept
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (kept,) = ctx.saved_tensors
+        return (grads[0] * keep_scale(ctx.prob)).masked_fill_(kept == 0.0, 0.0), None
+
+
 def keep_bits(shape: torch.Size, prob: float, *, dtype: torch.dtype) -> Tensor:
     """Draw a CPU dropout mask: all bits set where an element is kept, none where it is dropped.
 

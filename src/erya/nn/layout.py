@@ -50,6 +50,14 @@ class Group:
         places = torch.arange(self.length, device=device)[None] if self.positions is None else self.positions
         return places[:, :, None] - places[:, None, :]
 
+    def beyond(self, window: int, device: torch.device) -> Tensor:
+        """True where a key lies beyond the window of a query, shape (1, L, L), or (G, L, L).
+
+        Never where the query is padding: one that sees nothing at all would make gradients NaN.
+        """
+        far = self.distances(device).abs() > window
+        return far if self.padding is None else far & ~self.padding.view(self.num_sequences, -1, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -23,14 +23,13 @@ class RelativeScores(Protocol):
     def scale(self, head_size: int) -> float:
         """What products of queries and keys are multiplied by."""
 
-    def scores(self, query: Tensor, key: Tensor, distances: Tensor) -> Tensor:
-        """What is added to the scaled products of queries and keys.
+    def add_scores(self, scores: Tensor, query: Tensor, key: Tensor, distances: Tensor) -> None:
+        """Add what distances say to the scaled products of queries and keys.
 
         Args:
+            scores: shape (G, A, L, L), in place.
             query, key: shape (G, A, L, D).
             distances: int64, shape (1, L, L), or (G, L, L) where they differ from sequence to sequence.
-        Returns:
-            Shape (G, A, L, L).
         """
 
     def values(self, probs: Tensor, distances: Tensor) -> Tensor | None:
@@ -61,10 +60,10 @@ class SinusoidDistances(nn.Module):
         """See `RelativeScores.scale`."""
         return 1.0 / math.sqrt(head_size)
 
-    def scores(self, query: Tensor, key: Tensor, distances: Tensor) -> Tensor:
-        """See `RelativeScores.scores`."""
-        by_row = query @ self.table.to(query.dtype).mT
-        return _pick(by_row, self._rows(distances)) * self.scale(query.shape[-1])
+    def add_scores(self, scores: Tensor, query: Tensor, key: Tensor, distances: Tensor) -> None:
+        """See `RelativeScores.add_scores`."""
+        by_row = (query * self.scale(query.shape[-1])) @ self.table.to(query.dtype).mT
+        scores += _pick(by_row, self._rows(distances))
 
     def values(self, probs: Tensor, distances: Tensor) -> Tensor | None:
         """See `RelativeScores.values`."""
@@ -81,20 +80,39 @@ class DistanceEmbeddings(nn.Module):
     """Learned embeddings of distances, shared by all blocks.
 
     Args:
-        span: embeddings a direction.
         size: H.
+        max_distance, num_buckets: see `DisentangledScores`.
         norm_eps: added to the variance; None for embeddings that are not normalised.
     """
 
-    def __init__(self, span: int, size: int, *, norm_eps: float | None) -> None:
+    def __init__(
+        self, size: int, *, max_distance: int, num_buckets: int | None, norm_eps: float | None
+    ) -> None:
         super().__init__()
-        self.embeddings = nn.Embedding(2 * span, size)
+        self._max_distance, self._num_buckets = max_distance, num_buckets
+        self.embeddings = nn.Embedding(2 * (num_buckets or max_distance), size)
         self.norm = nn.Identity() if norm_eps is None else nn.LayerNorm(size, eps=norm_eps)
 
-    def forward(self) -> Tensor:
-        """Shape (R, H)."""
-        embedded: Tensor = self.norm(self.embeddings.weight)
+    def forward(self, longest: int) -> Tensor:
+        """The embeddings that distances of up to `longest` tokens can have, shape (R, H).
+
+        Each block projects them and multiplies them with every token: short sequences need few.
+        """
+        span = len(self.embeddings.weight) // 2
+        reach = min(span, self._last_bucket(longest))
+        rows = slice(span - reach, span + reach + 1)
+        embedded: Tensor = self.norm(self.embeddings.weight[rows])
         return embedded
+
+    def _last_bucket(self, distance: int) -> int:
+        """No bucket up to this distance is further; see `log_buckets`."""
+        middle = distance if self._num_buckets is None else self._num_buckets // 2
+        if distance <= middle:
+            return distance
+        if self._max_distance - 1 <= middle:
+            return len(self.embeddings.weight)
+        steps = math.log(distance / middle) / math.log((self._max_distance - 1) / middle) * (middle - 1)
+        return middle + math.ceil(steps) + 1  # which 32 bits may round up to
 
 
 class DisentangledScores:
@@ -103,15 +121,22 @@ class DisentangledScores:
     Args:
         keys: embeddings of distances as keys, shape (A, R, D); None without c2p.
         queries: the same as queries; None without p2c.
+        origin: where among the embeddings a distance of 0 is.
         max_distance: distances beyond count as this one.
         num_buckets: far distances share one of so many embeddings a direction; None: each has its own.
     Source: He et al. 2021, DeBERTa, section 3.1; buckets: He et al. 2023, DeBERTaV3, and its code.
     """
 
     def __init__(
-        self, *, keys: Tensor | None, queries: Tensor | None, max_distance: int, num_buckets: int | None
+        self,
+        *,
+        keys: Tensor | None,
+        queries: Tensor | None,
+        origin: int,
+        max_distance: int,
+        num_buckets: int | None,
     ) -> None:
-        self._keys, self._queries = keys, queries
+        self._keys, self._queries, self._origin = keys, queries, origin
         self._max_distance, self._num_buckets = max_distance, num_buckets
         self._num_terms = 1 + (keys is not None) + (queries is not None)
 
@@ -119,20 +144,17 @@ class DisentangledScores:
         """See `RelativeScores.scale`."""
         return 1.0 / math.sqrt(head_size * self._num_terms)
 
-    def scores(self, query: Tensor, key: Tensor, distances: Tensor) -> Tensor:
-        """See `RelativeScores.scores`."""
+    def add_scores(self, scores: Tensor, query: Tensor, key: Tensor, distances: Tensor) -> None:
+        """See `RelativeScores.add_scores`."""
         scale = self.scale(query.shape[-1])
-        span = self._max_distance if self._num_buckets is None else self._num_buckets
-        rows = self._buckets(distances)
-        total = query.new_zeros(())
+        rows = self._buckets(distances) + self._origin
         if self._keys is not None:
             by_row = (query * scale) @ self._keys.to(query.dtype).mT
-            total = total + _pick(by_row, (rows + span).clamp(0, 2 * span - 1))
+            scores += _pick(by_row, rows.clamp(0, by_row.shape[-1] - 1))
         if self._queries is not None:
             by_row = (key * scale) @ self._queries.to(key.dtype).mT
             # For each key the row of each query, then turned round: scores have queries first.
-            total = total + _pick(by_row, (rows.mT + span).clamp(0, 2 * span - 1)).mT
-        return total.expand(*query.shape[:-1], key.shape[-2])
+            scores += _pick(by_row, rows.mT.clamp(0, by_row.shape[-1] - 1)).mT
 
     def values(self, probs: Tensor, distances: Tensor) -> Tensor | None:
         """See `RelativeScores.values`: nothing."""
@@ -175,13 +197,14 @@ class DisentangledDistances(nn.Module):
         self.dropout = Dropout(dropout_prob)
 
     def forward(self, table: Tensor | None, qkv: nn.Linear) -> DisentangledScores:
-        """From the embeddings of distances, shape (R, H), and the layer for tokens."""
+        """From the embeddings of distances, 0 in the middle, shape (R, H), and the layer for tokens."""
         assert table is not None, "an encoder with disentangled attention has embeddings of distances"
         embedded = self.dropout(table)
         queries, keys, _ = (_Rows(qkv, part) for part in range(3))
         return DisentangledScores(
             keys=self._heads(self.key or keys, embedded) if "c2p" in self._terms else None,
             queries=self._heads(self.query or queries, embedded) if "p2c" in self._terms else None,
+            origin=len(table) // 2,
             max_distance=self._max_distance,
             num_buckets=self._num_buckets,
         )

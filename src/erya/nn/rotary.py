@@ -6,6 +6,8 @@ Source: Su et al. 2021, RoFormer: Enhanced Transformer with Rotary Position Embe
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -53,19 +55,45 @@ class RotaryTurn(nn.Module):
         """
         split = qkv.view(len(qkv), 3, num_heads, -1)
         cos, sin = (table.index_select(0, positions)[:, None, None] for table in (self.cos, self.sin))
-        first, second = self._halves(split[:, : self.num_turned].float())
-        turned = (first * cos - second * sin, second * cos + first * sin)
-        joined = torch.stack(turned, dim=-1).flatten(-2) if self.interleaved else torch.cat(turned, dim=-1)
-        return torch.cat([joined.to(qkv.dtype), split[:, self.num_turned :]], dim=1).view_as(qkv)
-
-    def _halves(self, heads: Tensor) -> tuple[Tensor, Tensor]:
-        if self.interleaved:
-            return heads[..., 0::2], heads[..., 1::2]
-        first, second = heads.chunk(2, dim=-1)
-        return first, second
+        turned: Tensor = _Turn.apply(split, cos, sin, self.num_turned, self.interleaved)  # type: ignore[no-untyped-call]
+        return turned.view_as(qkv)
 
     def extra_repr(self) -> str:
         return f"base={self.base}, interleaved={self.interleaved}"
+
+
+class _Turn(torch.autograd.Function):
+    """The gradient of a turn is the turn back, so nothing but the angles is kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, split: Tensor, cos: Tensor, sin: Tensor, num_turned: int, interleaved: bool
+    ) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        ctx.options = num_turned, interleaved
+        return _turned(split, cos, sin, num_turned, interleaved=interleaved)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _Turn.apply(grads[0], cos, -sin, *ctx.options), None, None, None, None  # type: ignore[no-untyped-call]
+
+
+def _turned(split: Tensor, cos: Tensor, sin: Tensor, num_turned: int, *, interleaved: bool) -> Tensor:
+    """Heads, shape (N, 3, A, D), the first `num_turned` of the three turned by angles (N, 1, 1, D / 2)."""
+    out = split.clone(memory_format=torch.contiguous_format)
+    given = split[:, :num_turned].float()
+    turned = out[:, :num_turned] if out.dtype == torch.float32 else given.clone()
+    if interleaved:
+        # Pairs that stand side by side are complex numbers: one product, no strides.
+        torch.view_as_complex(turned.view(*turned.shape[:-1], -1, 2)).mul_(torch.complex(cos, sin))
+    else:
+        (first, second), (to_first, to_second) = given.chunk(2, dim=-1), turned.chunk(2, dim=-1)
+        to_first.mul_(cos).addcmul_(second, sin, value=-1.0)
+        to_second.mul_(cos).addcmul_(first, sin)
+    if turned.dtype != out.dtype:
+        out[:, :num_turned] = turned
+    return out
 
 
 def rotary_angles(head_size: int, max_positions: int, *, base: float) -> Tensor:

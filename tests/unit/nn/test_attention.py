@@ -1,3 +1,4 @@
+import gc
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from erya.nn import attention_matmul
 from erya.nn.attention import Demand, SelfAttention, attend
 from erya.nn.dropout import keep_bits, keep_scale
 from erya.nn.layout import layout_of
+from erya.nn.relative import SinusoidDistances
 
 LENGTHS = [(6,), (5, 5, 5), (12, 3, 11, 1, 7, 12)]
 
@@ -175,3 +177,23 @@ def test_the_mask_on_cuda_drops_the_stated_share(prob):
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="5 heads"):
         SelfAttention(12, 5)
+
+
+def test_relative_positions_keep_two_squares_for_the_gradient(packed_of):
+    """The probabilities, and what dropout left of them; not the scores on their way, no mask of dropout."""
+    torch.manual_seed(0)
+    length, kept = 64, {}
+
+    def keep(tensor):
+        if tensor.dtype != torch.int64 and tensor.numel() >= 2 * length * length:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    demand = Demand(2, dropout_prob=0.2, relative=SinusoidDistances(6, 5), window=20)
+    qkv = torch.randn(length, 36, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = attend(qkv, layout_of(packed_of(length)), demand)
+    for tensor in gc.get_objects():
+        if type(tensor) is torch.Tensor:
+            keep(tensor)
+    assert len(kept) == 2 and out.requires_grad

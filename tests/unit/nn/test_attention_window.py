@@ -24,9 +24,10 @@ def by_definition(qkv, lengths, num_heads, window):
     return torch.cat(outs)
 
 
-@pytest.mark.parametrize("backend", ["window", "general"])
+@pytest.mark.parametrize("backend", ["window", "matmul", "general"])
 @pytest.mark.parametrize("window", [1, 3, 8, 13, 38])
-@pytest.mark.parametrize("lengths", [LENGTHS, (40, 40)])
+# In the last a query of the shorter one's padding sees padding alone.
+@pytest.mark.parametrize("lengths", [LENGTHS, (40, 40), (40, 31)])
 def test_equals_masked_attention_with_its_gradient(packed_of, backend, window, lengths):
     torch.manual_seed(0)
     ours = torch.randn(sum(lengths), 3 * 24, dtype=torch.float64, requires_grad=True)
@@ -40,7 +41,7 @@ def test_equals_masked_attention_with_its_gradient(packed_of, backend, window, l
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
-def test_a_window_over_everything_is_none(packed_of, monkeypatch):
+def test_long_sequences_are_cut_and_a_window_over_everything_is_none(packed_of, monkeypatch):
     seen = []
     for name, backend in BACKENDS.items():
         spy = type(backend)(
@@ -54,9 +55,9 @@ def test_a_window_over_everything_is_none(packed_of, monkeypatch):
         monkeypatch.setitem(attention.BACKENDS, name, spy)
     layout = layout_of(packed_of(5, 9))
     qkv = torch.randn(14, 12)
-    for window in (8, 7):
+    for window in (8, 7, 1):
         attend(qkv, layout, Demand(1, window=window))
-    assert seen == ["matmul", "window"]
+    assert seen == ["matmul", "matmul", "window"]
 
 
 def test_positions_with_gaps_count_as_they_are():
@@ -76,7 +77,6 @@ def test_positions_with_gaps_count_as_they_are():
 @pytest.mark.parametrize(
     ("backend", "demand", "reason"),
     [
-        ("matmul", Demand(1, window=1), "no window"),
         ("window", Demand(1), "for attention with a window"),
         ("matmul", Demand(1, relative=object()), "no relative positions"),
     ],

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from erya.nn.dropout import Dropout, keep_bits, keep_only, keep_scale
+from erya.nn.dropout import Dropout, drop_probs, keep_bits, keep_only, keep_scale
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -60,3 +60,17 @@ def test_strided_input_and_exact_zero_bits():
 def test_impossible_probability_is_refused():
     with pytest.raises(ValueError, match="a dropout probability"):
         Dropout(1.0)
+
+
+def test_probabilities_lose_as_much_of_their_gradient_as_of_themselves():
+    torch.manual_seed(0)
+    scores = torch.randn(30, 40).masked_fill(torch.rand(30, 40) < 0.2, float("-inf")).requires_grad_()
+    weights = torch.randn(30, 40)
+    probs = torch.softmax(scores, dim=-1)
+    kept = drop_probs(probs, 0.25)
+    scale = kept.detach() / probs.detach().clamp(min=1e-30)
+    assert 0.6 < float((scale > 0).float().mean()) < 0.65  # 0.75 of the 0.8 that are not 0
+    found, expected = (
+        torch.autograd.grad((x * weights).sum(), scores, retain_graph=True) for x in (kept, probs * scale)
+    )
+    torch.testing.assert_close(found, expected)

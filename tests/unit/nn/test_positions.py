@@ -8,7 +8,7 @@ import torch
 from erya.nn.convolution import TokenConvolution
 from erya.nn.layout import layout_of
 from erya.nn.packing import PackedTensors
-from erya.nn.relative import SinusoidDistances, log_buckets, sinusoids
+from erya.nn.relative import DistanceEmbeddings, SinusoidDistances, log_buckets, sinusoids
 from erya.nn.rotary import RotaryTurn
 
 
@@ -54,7 +54,9 @@ def test_sinusoid_distances_equal_the_sum_over_pairs():
     table = sinusoids(7, 4)
     rows = table[(-distances).clamp(-3, 3) + 3][:, None]
     expected = torch.einsum("gaid,gaijd->gaij", query, rows) / 2
-    torch.testing.assert_close(part.scores(query, query, distances), expected)
+    scores = torch.ones(2, 1, 6, 6)
+    part.add_scores(scores, query, query, distances)
+    torch.testing.assert_close(scores, 1 + expected)
     expected = torch.einsum("gaij,gaijd->gaid", probs, rows)
     torch.testing.assert_close(part.values(probs, distances), expected)
 
@@ -95,3 +97,37 @@ def test_convolution_counts_gaps_as_zeros():
     convolved = torch.conv1d(padded.T[None], part.convolution.weight, part.convolution.bias, padding=2)
     expected = part.norm(convolved[0].T[mask[0]].tanh())
     torch.testing.assert_close(part(source, torch.zeros(4, 3), layout_of(batch)), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_the_gradient_of_a_turn_is_the_turn_back(interleaved, dtype):
+    """Of a linear map L, <L x, w> is <x, gradient> for every x."""
+    torch.manual_seed(0)
+    turn = RotaryTurn(6, 50, base=100.0, interleaved=interleaved)
+    positions = torch.tensor([3, 0, 41])
+    given, other, weights = torch.randn(3, 3, 36)
+    given = given.to(dtype).requires_grad_()
+    turned = turn(given, positions, num_heads=2)
+    assert turned.dtype == dtype
+    turned.backward(weights.to(dtype))
+    expected = (turn(other, positions, num_heads=2) * weights).sum()
+    tolerance = 1e-5 if dtype == torch.float32 else 0.3
+    torch.testing.assert_close((other * given.grad.float()).sum(), expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("num_buckets", [None, 2, 6, 40])
+@pytest.mark.parametrize("max_distance", [5, 24, 43])
+def test_embeddings_of_distances_that_occur_are_enough(num_buckets, max_distance):
+    part = DistanceEmbeddings(4, max_distance=max_distance, num_buckets=num_buckets, norm_eps=None)
+    rows = len(part.embeddings.weight)
+    for longest in range(60):
+        distances = torch.arange(-longest, longest + 1)
+        buckets = distances
+        if num_buckets is not None:
+            buckets = log_buckets(distances, num_buckets=num_buckets, max_distance=max_distance)
+        table = part(longest)
+        found = table[(buckets + len(table) // 2).clamp(0, len(table) - 1)]
+        expected = part.embeddings.weight[(buckets + rows // 2).clamp(0, rows - 1)]
+        assert torch.equal(found, expected)
+    assert len(part(1)) == 3
