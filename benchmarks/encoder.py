@@ -133,9 +133,9 @@ def peer_model(family: str) -> Any:
     from transformers import AutoConfig, AutoModel
 
     if family == "nezha":
-        from tests.parity.nezha_reference import NezhaReference, nezha_config
+        from tests.parity.nezha_reference import NezhaReference
 
-        return NezhaReference(nezha_config(**FAMILIES[family]))
+        return NezhaReference(FAMILIES[family])
     config = AutoConfig.for_model(family, **FAMILIES[family])
     attention = "eager" if family in ("deberta-v2", "roformer") else "sdpa"
     return AutoModel.from_config(config, attn_implementation=attention)
