@@ -123,7 +123,7 @@ def _open(
 ) -> ModelDirectory:
     plan = plan_names(stored, foreign.family, foreign.encoder, foreign.heads)
     _require_known(plan, foreign, directory)
-    tensors = RenamedTensors(stored, plan)
+    tensors = RenamedTensors(stored, plan, where=str(directory))
     tensors.require_derived(foreign.family.derived(foreign.encoder), where=str(directory))
     return ModelDirectory(directory, info, foreign.encoder, tensors, foreign.heads, foreign.notes)
 

@@ -63,10 +63,11 @@ def recognise(
         CheckpointError: the label or the tensors are no family's that Erya knows.
     """
     label = data.get("model_type")
-    if label is not None and label not in FAMILIES:
+    # It may be a list or a number: whatever stands in the file.
+    if label is not None and label not in tuple(FAMILIES):
         raise _unknown_label(str(label), names, data, directory)
     if not names:
-        return FAMILIES[label or "bert"], ()
+        return FAMILIES[label or "bert"], _code_notes(data)
     possible = _possible(data, names, directory)
     if not possible:
         raise CheckpointError(
@@ -75,9 +76,11 @@ def recognise(
             hint="known: " + ", ".join(FAMILIES),
         )
     if label is None or label in possible:
-        return FAMILIES[label or possible[0]], _notes(label or possible[0], names, directory)
+        family: FamilyName = label or possible[0]
+        return FAMILIES[family], (*_notes(family, names, directory), *_code_notes(data))
     return FAMILIES[possible[0]], (
         f"config.json says {label!r}, the tensors are those of {possible[0]}: opened as {possible[0]}",
+        *_code_notes(data),
     )
 
 
@@ -152,6 +155,15 @@ def _notes(family: FamilyName, names: Collection[str], directory: Path) -> tuple
             " under other names, positions are counted wrongly",
         )
     return ()
+
+
+def _code_notes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    if not data.get("auto_map"):
+        return ()
+    return (
+        "config.json names code of the model's own (auto_map), which is not run: if it computes otherwise"
+        " than the family does, so does this model",
+    )
 
 
 def _unknown_label(

@@ -21,6 +21,8 @@ from erya.errors import CheckpointError
 # What torch says of a name in a pickle that it does not resolve.
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 _NOT_WEIGHTS = "Weights only load failed"
+# Formats whose numbers are the weights themselves.
+_FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 class SafetensorsMapping(Mapping[str, Tensor]):
@@ -28,11 +30,13 @@ class SafetensorsMapping(Mapping[str, Tensor]):
 
     Args:
         places: which file holds which tensor.
+    Raises:
+        CheckpointError: a file is damaged.
     """
 
     def __init__(self, places: Mapping[str, Path]) -> None:
         self._places = places
-        self._open = {path: safe_open(path, framework="pt") for path in set(places.values())}
+        self._open = {path: _open_file(path) for path in set(places.values())}
 
     def __getitem__(self, name: str) -> Tensor:
         tensor: Tensor = self._open[self._places[name]].get_tensor(name)  # type: ignore[no-untyped-call]
@@ -51,17 +55,28 @@ class RenamedTensors(Mapping[str, Tensor]):
     Args:
         stored: by the names in the file.
         plan: how those names map to ours.
+        where: the checkpoint, for errors.
     """
 
-    def __init__(self, stored: Mapping[str, Tensor], plan: NamePlan) -> None:
-        self._stored, self.plan = stored, plan
+    def __init__(self, stored: Mapping[str, Tensor], plan: NamePlan, *, where: str) -> None:
+        self._stored, self.plan, self._where = stored, plan, where
 
     def __getitem__(self, name: str) -> Tensor:
         names = self.plan.sources[name]
         parts = [self._stored[part] for part in names]
+        for part, tensor in zip(names, parts, strict=True):
+            if tensor.dtype not in _FORMATS:
+                raise CheckpointError(
+                    f"{part} is stored as {tensor.dtype}: quantised weights, which mean nothing without their"
+                    " scales",
+                    where=self._where,
+                    hint="get the weights in float32, float16 or bfloat16",
+                )
         if len({part.shape for part in parts}) > 1:
             shapes = ", ".join(f"{n} is {tuple(p.shape)}" for n, p in zip(names, parts, strict=True))
-            raise CheckpointError(f"tensors that belong together have different shapes: {shapes}")
+            raise CheckpointError(
+                f"tensors that belong together have different shapes: {shapes}", where=self._where
+            )
         return torch.cat(parts, dim=0) if len(parts) > 1 else parts[0]
 
     def __iter__(self) -> Iterator[str]:
@@ -123,10 +138,15 @@ def open_tensors(files: WeightFiles) -> Mapping[str, Tensor]:
         return _open_safetensors(files)
     stored: dict[str, Tensor] = {}
     for path in files.paths:
-        stored.update(_read_pickled(path))
+        stored.update(read_pickled(path))
     absent = [name for name in files.index or {} if name not in stored]
     if absent:
-        raise CheckpointError(f"the index names tensors that no file holds: {', '.join(absent)}")
+        shown = ", ".join(absent[:5])
+        raise CheckpointError(
+            f"the index names {len(absent)} tensors that no file holds: {shown}",
+            where=str(files.paths[0].parent),
+            hint="get the files that the index names again",
+        )
     return stored
 
 
@@ -137,29 +157,56 @@ def _open_safetensors(files: WeightFiles) -> SafetensorsMapping:
     for name, path in (files.index or {}).items():
         if places.get(name) != path:
             raise CheckpointError(f"the index names a tensor the file does not hold: {name}", where=str(path))
+    return SafetensorsMapping(places)
+
+
+def _open_file(path: Path) -> safe_open:
     try:
-        return SafetensorsMapping(places)
+        return safe_open(path, framework="pt")
     except SafetensorError as error:
-        raise damaged(files.paths[0], error) from None
+        raise damaged(path, error) from None
 
 
-def _read_pickled(path: Path) -> dict[str, Tensor]:
+def read_pickled(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a file of `torch.save`, never code.
+
+    Raises:
+        CheckpointError: the file is damaged, or holds something besides named tensors.
+    """
     try:
         # Code in a pickle never runs: whatever is no tensor makes the file refused.
         # Only the zipped format can be mapped; the older one is read whole.
         data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise _refused(path, str(error)) from None
-    if not isinstance(data, dict) or not all(isinstance(value, Tensor) for value in data.values()):
-        raise CheckpointError("the file holds something besides named tensors", where=str(path))
+        raise _refused(path, error) from None
+    if isinstance(data, dict):
+        data = data.get("module", data)  # how DeepSpeed wraps it
+    if not isinstance(data, dict) or not all(_is_named_tensor(*item) for item in data.items()):
+        raise CheckpointError(
+            "the file holds something besides named tensors",
+            where=str(path),
+            hint="save the model's state_dict alone: a dictionary of names and tensors",
+        )
     return data
 
 
-def _refused(path: Path, reason: str) -> CheckpointError:
+def _is_named_tensor(name: object, value: object) -> bool:
+    return (
+        isinstance(name, str)
+        and isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and not value.is_quantized
+    )
+
+
+def _refused(path: Path, error: Exception) -> CheckpointError:
     """The error for a pickle that was not read: it is damaged, or it asks for more than tensors."""
+    reason = str(error)
     wanted = _GLOBAL.search(reason)
     if wanted is None and not reason.startswith(_NOT_WEIGHTS):
-        return damaged(path, RuntimeError(reason.split("\n", 1)[0]))
+        # Torch tells what is wrong with its own format; of anything else the words help nobody.
+        told = reason.split("\n", 1)[0] if isinstance(error, RuntimeError) else ""
+        return damaged(path, RuntimeError(told or "it is empty, cut short, or no file of torch.save"))
     found = f"code or objects ({wanted[1]})" if wanted else "something other than tensors, or is damaged"
     return CheckpointError(
         f"the weights cannot be read: the file holds {found}; nothing of it was run",

@@ -88,7 +88,10 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
     """
     try:
         with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
+            start = stream.read(8)
+            if len(start) < 8:
+                raise ValueError(f"the file ends at byte {len(start)}, within the length of its header")
+            (length,) = struct.unpack("<Q", start)
             if length > _MAX_HEADER_BYTES:
                 raise ValueError(f"a header of {length} bytes")
             text = stream.read(length)
@@ -98,7 +101,7 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
         entries.pop("__metadata__", None)
         headers = {name: _header(entry) for name, entry in entries.items()}
         _require_size(8 + length + sum(header.num_bytes for header in headers.values()), path)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise damaged(path, error) from None
     return headers
 
@@ -154,7 +157,9 @@ def _read_index(path: Path) -> dict[str, Path]:
 
 def _require_whole(path: Path) -> None:
     if not path.is_file():
-        raise CheckpointError("the index names a file that is not there", where=str(path))
+        raise CheckpointError(
+            "the index names a file that is not there", where=str(path), hint="fetch it into the same folder"
+        )
     with path.open("rb") as stream:
         if stream.read(len(_LFS_POINTER)) == _LFS_POINTER:
             raise CheckpointError(

@@ -104,6 +104,11 @@ def test_an_option_erya_lacks_is_named(option: str, value: object) -> None:
         ({"id2label": {"0": "差", "2": "好"}, "label2id": {}}, "id2label"),
         ({"id2label": {"0": "好", "1": "好"}, "label2id": {}}, "one name"),
         ({"label2id": {"好": 0, "差": 1, "中": 2}}, "do not agree"),
+        ({"id2label": 3}, "wrong kind"),
+        ({"id2label": None, "num_labels": "x"}, "wrong kind"),
+        ({"id2label": None, "label2id": None, "num_labels": -1}, "-1 classes"),
+        ({"architectures": 5}, "wrong kind"),
+        ({"pad_token_id": float("inf")}, "wrong kind"),
     ],
 )
 def test_nonsense_is_refused(changes: dict[str, Any], words: str) -> None:

@@ -49,6 +49,19 @@ def test_a_layer_without_biases_is_another_model(folder):
         open_foreign(folder)
 
 
+def test_a_tokenizers_settings_are_no_configuration(folder):
+    (folder / "bert_config.json").rename(folder / "config.json")
+    (folder / "tokenizer_config.json").write_text("{}")
+    assert open_foreign(folder).files[-1].name == "config.json"
+
+
+def test_what_the_file_says_and_lacks_is_damage(folder):
+    with h5py.File(folder / "best_model.weights", "a") as file:
+        file["Embedding-Norm"].attrs["weight_names"] = [b"beta:0", b"gone:0"]
+    with pytest.raises(CheckpointError, match="damaged"):
+        open_foreign(folder)
+
+
 def test_hdf5_of_somebody_else(tmp_path):
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["x"] = 1

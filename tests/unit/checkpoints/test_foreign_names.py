@@ -112,7 +112,7 @@ def test_rows_of_the_tensors_win_and_layers_must_agree():
 
 
 def test_heads_must_divide_the_hidden_size():
-    with pytest.raises(CheckpointError, match="5 attention heads do not divide 128"):
+    with pytest.raises(CheckpointError, match="num_attention_heads 5 does not divide 128"):
         build_config("bert", SHAPES, {"num_attention_heads": 5}, where="w")
 
 

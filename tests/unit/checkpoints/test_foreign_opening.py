@@ -1,5 +1,6 @@
 """What a path means: formats told apart by content, and what is said of the rest."""
 
+import json
 import shutil
 
 import numpy as np
@@ -124,7 +125,7 @@ class Code:
 
 def test_a_pickle_that_carries_code_is_refused(tmp_path, capsys):
     torch.save({"embedding.word.embedding.weight": Code()}, tmp_path / "model.bin")
-    with pytest.raises(CheckpointError, match="code besides tensors, which is never run"):
+    with pytest.raises(CheckpointError, match=r"code or objects \(print\); nothing of it was run"):
         open_foreign(tmp_path / "model.bin")
     assert capsys.readouterr().out == ""
 
@@ -133,8 +134,33 @@ def test_a_pickle_that_is_cut_short(tmp_path):
     path = tmp_path / "model.bin"
     torch.save({"embedding.word.embedding.weight": torch.zeros(3, 3)}, path)
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match="cannot be read"):
         open_foreign(path)
+
+
+@pytest.mark.parametrize("value", [{0: torch.ones(2)}, [torch.ones(2)], {"a": torch.ones(2).to_sparse()}])
+def test_a_pickle_of_something_else(tmp_path, value):
+    torch.save(value, tmp_path / "model.bin")
+    with pytest.raises(CheckpointError, match=r"besides named tensors(?s:.*)state_dict"):
+        open_foreign(tmp_path / "model.bin")
+
+
+@pytest.mark.parametrize("heads", [0, 5, "x", None])
+def test_heads_that_are_no_divisor_are_refused(tmp_path, heads):
+    folder = shutil.copytree(DATA / "bert", tmp_path / "bert")
+    path = folder / "bert_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_attention_heads": heads}))
+    with pytest.raises(CheckpointError, match=f"num_attention_heads {heads!r} does not divide"):
+        open_foreign(folder)
+
+
+def test_a_note_of_tensorflows_that_is_no_text(tmp_path):
+    folder = shutil.copytree(DATA / "bert", tmp_path / "bert")
+    for path in list(folder.glob("bert_model.ckpt.*")):
+        shutil.copy(path, path.with_name(path.name.replace("bert_model", "other")))
+    (folder / "checkpoint").write_bytes(b"\xff\xfe")
+    with pytest.raises(CheckpointError, match="several checkpoints"):
+        open_foreign(folder)
 
 
 @pytest.mark.parametrize(

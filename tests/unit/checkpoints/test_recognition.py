@@ -98,6 +98,18 @@ def test_unknown_families_are_told_what_is_near(tmp_path: Path) -> None:
         family_of("gpt2", [], tmp_path)
 
 
+@pytest.mark.parametrize("label", [["bert"], {}, 5])
+def test_a_label_that_is_no_name(tmp_path: Path, label: object) -> None:
+    with pytest.raises(CheckpointError, match="is not a family"):
+        recognise({"model_type": label}, [], tmp_path)
+
+
+def test_code_of_the_models_own_is_noted(tmp_path: Path) -> None:
+    data = {"model_type": "bert", "auto_map": {"AutoModel": "modeling.Model"}}
+    _, notes = recognise(data, names_of("bert"), tmp_path)
+    assert len(notes) == 1 and "auto_map" in notes[0]
+
+
 def test_without_tensors_the_label_is_believed(tmp_path: Path) -> None:
     assert family_of("albert", [], tmp_path) == ("albert", ())
     assert family_of(None, [], tmp_path) == ("bert", ())

@@ -14,7 +14,7 @@ from torch import Tensor
 from erya.checkpoints.families.table import FAMILIES
 from erya.checkpoints.names import plan_names
 from erya.checkpoints.tensors import RenamedTensors, open_tensors
-from erya.checkpoints.weights import find_weights, read_header
+from erya.checkpoints.weights import find_weights, read_header, read_headers
 from erya.errors import CheckpointError
 from erya.models.config import EncoderConfig
 
@@ -158,7 +158,7 @@ def test_fused_tensors_are_joined_and_twins_compared(tensors: dict[str, Tensor])
         vocab_size=3, hidden_size=4, num_layers=1, num_heads=1, intermediate_size=4, max_positions=4
     )
     plan = plan_names(stored, FAMILIES["bert"], config, ("classify",))
-    renamed = RenamedTensors(stored, plan)
+    renamed = RenamedTensors(stored, plan, where="here")
     fused = renamed["encoder.blocks.0.attention.qkv.weight"]
     parts = [tensors[f"bert.encoder.layer.0.attention.self.{p}.weight"] for p in ("query", "key", "value")]
     assert torch.equal(fused, torch.cat(parts)) and len(renamed) == 3
@@ -167,3 +167,32 @@ def test_fused_tensors_are_joined_and_twins_compared(tensors: dict[str, Tensor])
     stored[decoder] = torch.zeros(3, 4)
     with pytest.raises(CheckpointError, match="differs"):
         renamed.require_tied(where="here")
+
+
+@pytest.mark.parametrize("format", [torch.int8, torch.float8_e4m3fn])
+def test_quantised_weights_are_refused(tensors: dict[str, Tensor], format: torch.dtype) -> None:
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    stored = tensors | {name: tensors[name].to(format)}
+    config = EncoderConfig(
+        vocab_size=3, hidden_size=4, num_layers=1, num_heads=1, intermediate_size=4, max_positions=4
+    )
+    plan = plan_names(stored, FAMILIES["bert"], config, ("classify",))
+    with pytest.raises(CheckpointError, match="quantised") as caught:
+        RenamedTensors(stored, plan, where="here")["encoder.blocks.0.attention.qkv.weight"]
+    assert name in str(caught.value) and caught.value.where == "here"
+
+
+def test_the_damaged_one_of_several_files_is_named(tmp_path: Path) -> None:
+    index = {}
+    for name in "abc":
+        save_file({name: torch.ones(2)}, tmp_path / f"{name}.safetensors")
+        index[name] = f"{name}.safetensors"
+    path = tmp_path / "b.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"Q32"'))
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    with pytest.raises(CheckpointError) as caught:
+        open_tensors(find_weights(tmp_path))
+    assert caught.value.where == str(path)
+    path.write_bytes(b"1234")
+    with pytest.raises(CheckpointError, match="ends at byte 4"):
+        read_headers(find_weights(tmp_path))

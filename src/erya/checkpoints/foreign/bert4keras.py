@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from erya.runtime import require
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 KIND = "bert4keras weights"
+# The last finds those of other names; beside config.json a tokenizer's may lie.
+_CONFIGS = ("bert_config.json", "albert_config*.json", "config.json", "*config*.json")
 _DENSE, _NORM = ("kernel", "bias"), ("beta", "gamma")
 # A layer's name -> Google's variables in the order the layer holds them; {} is where they belong.
 _LAYERS: Mapping[str, tuple[str, ...]] = {
@@ -124,10 +127,12 @@ class KerasWeights(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def _open(self) -> Any:
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
         try:
-            return self._library.File(self.path, "r")
-        except OSError as error:
+            with self._library.File(self.path, "r") as file:
+                yield file
+        except (OSError, KeyError, RuntimeError) as error:  # whatever the library meets inside
             raise CheckpointError(
                 f"the HDF5 file is damaged: {error}", where=str(self.path), hint="fetch the file again"
             ) from None
@@ -162,7 +167,7 @@ def open_bert4keras(path: Path) -> ForeignCheckpoint:
         MissingExtraError: h5py is not installed.
     """
     stored = KerasWeights(path)
-    found = find_config(path.parent, ("bert_config.json", "albert_config*.json", "*config*.json"))
+    found = find_config(path.parent, _CONFIGS)
     return rename_variables(
         stored,
         stored.shapes,

@@ -100,9 +100,10 @@ def build_config(
         notes.append(
             f"no file says how many attention heads there are: {heads}, for {HEAD_SIZE} numbers a head"
         )
-    if sizes["hidden_size"] % int(config["num_attention_heads"]):
+    heads = config["num_attention_heads"]
+    if not isinstance(heads, int) or heads < 1 or sizes["hidden_size"] % heads:
         raise CheckpointError(
-            f"{config['num_attention_heads']} attention heads do not divide {sizes['hidden_size']} numbers",
+            f"num_attention_heads {heads!r} does not divide {sizes['hidden_size']} numbers",
             where=where,
         )
     config |= _labels(shapes)

@@ -122,7 +122,9 @@ def _prefixes(folder: Path) -> list[Path]:
     ]
     state = folder / _STATE
     if len(prefixes) > 1 and state.is_file():
-        noted = re.search(r'^model_checkpoint_path: "(?:.*/)?(.+)"', state.read_text(encoding="utf-8"), re.M)
+        noted = re.search(
+            r'^model_checkpoint_path: "(?:.*/)?(.+)"', state.read_text("utf-8", "replace"), re.M
+        )
         newest = [prefix for prefix in prefixes if noted and prefix.name == noted[1]]
         return newest or prefixes
     return prefixes

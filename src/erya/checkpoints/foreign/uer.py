@@ -7,9 +7,7 @@ Source: UER-py and TencentPretrain, scripts/convert_bert_from_uer_to_huggingface
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,23 +102,12 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
 
     Raises:
         CheckpointError: the file is damaged, or holds something besides named tensors.
+        MissingExtraError: torch is not installed.
     """
-    torch = require("torch")
-    try:
-        # Only the zipped format can be mapped; the older one is read whole.
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError:
-        raise CheckpointError(
-            "the pickle is damaged, or holds code besides tensors, which is never run", where=str(path)
-        ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = str(error).split("\n", 1)[0]
-        raise CheckpointError(f"the file is damaged or holds no weights: {first}", where=str(path)) from None
-    if isinstance(data, dict):
-        data = data.get("module", data)  # how DeepSpeed wraps it
-    if not isinstance(data, dict) or not all(torch.is_tensor(value) for value in data.values()):
-        raise CheckpointError("the file holds something besides named tensors", where=str(path))
-    return {name.removeprefix("module."): value for name, value in data.items()}
+    require("torch")
+    from erya.checkpoints.tensors import read_pickled
+
+    return {name.removeprefix("module."): value for name, value in read_pickled(path).items()}
 
 
 def open_uer(path: Path) -> ForeignCheckpoint:
