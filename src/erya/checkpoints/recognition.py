@@ -118,8 +118,11 @@ def _bare(data: Mapping[str, Any], modern: Collection[str], directory: Path) -> 
     berts: tuple[FamilyName, ...] = ("bert", "ernie", "electra")
     if any(name.startswith("lm_head.") for name in modern):
         return _ROBERTA_FAMILIES
-    if data.get("model_type") not in _ROBERTA_FAMILIES:
+    label = data.get("model_type")
+    if label in berts:
         return berts
+    if label not in _ROBERTA_FAMILIES:  # none, or that of a family whose tensors are called otherwise
+        return _ROBERTA_FAMILIES if _has_roberta_vocabulary(directory) else berts
     if (directory / INFO_FILE).is_file():  # we wrote it, and meant what we wrote
         return _ROBERTA_FAMILIES
     if (directory / "vocab.txt").is_file() or any(name.startswith("cls.") for name in modern):
@@ -127,7 +130,7 @@ def _bare(data: Mapping[str, Any], modern: Collection[str], directory: Path) -> 
     if _has_roberta_vocabulary(directory):
         return _ROBERTA_FAMILIES
     raise CheckpointError(
-        f"config.json says {data['model_type']!r}, and neither tensor names (`bert.*`, `roberta.*`) nor a"
+        f"config.json says {label!r}, and neither tensor names (`bert.*`, `roberta.*`) nor a"
         " vocabulary say whether it is one: positions would be counted differently",
         where=str(directory),
         hint="put the tokenizer's files beside the weights",
@@ -135,6 +138,8 @@ def _bare(data: Mapping[str, Any], modern: Collection[str], directory: Path) -> 
 
 
 def _has_roberta_vocabulary(directory: Path) -> bool:
+    if (directory / "vocab.txt").is_file():
+        return False
     if any((directory / name).is_file() for name in _ROBERTA_VOCABULARIES):
         return True
     path = directory / "tokenizer.json"
@@ -148,8 +153,14 @@ def _has_roberta_vocabulary(directory: Path) -> bool:
 
 
 def _notes(family: FamilyName, names: Collection[str], directory: Path) -> tuple[str, ...]:
-    named = {prefix_of(name) for name in names} & {"roberta."}
-    if family in _ROBERTA_FAMILIES and named and (directory / "vocab.txt").is_file():
+    prefixes = {prefix_of(name) for name in names} - {""}
+    is_ours = (directory / INFO_FILE).is_file()
+    if family in ("bert", "ernie") and not prefixes and not is_ours and _has_roberta_vocabulary(directory):
+        return (
+            "no tensor's name tells this from a RoBERTa, and the vocabulary looks like one's: if it is one,"
+            " positions are counted wrongly; write its model_type into config.json",
+        )
+    if family in _ROBERTA_FAMILIES and "roberta." in prefixes and (directory / "vocab.txt").is_file():
         return (
             "the tensors are called as RoBERTa's, but vocab.txt is BERT's: if these are a BERT's weights"
             " under other names, positions are counted wrongly",

@@ -76,6 +76,20 @@ def test_bare_tensors_labelled_roberta_are_told_by_their_vocabulary(tmp_path: Pa
     assert family_of("roberta", [*bare, "lm_head.bias"], tmp_path)[0] == "roberta"
 
 
+def test_bare_tensors_beside_a_robertas_vocabulary_are_one_or_doubted(tmp_path: Path) -> None:
+    bare = names_of("roberta", prefix="")
+    assert family_of(None, bare, tmp_path) == ("bert", ())
+    assert family_of("bert", bare, tmp_path) == ("bert", ())
+    (tmp_path / "merges.txt").touch()
+    assert family_of(None, bare, tmp_path) == ("roberta", ())
+    assert family_of("albert", bare, tmp_path)[0] == "roberta"
+    family, notes = family_of("bert", bare, tmp_path)
+    assert family == "bert" and "tells this from a RoBERTa" in notes[0]
+    assert family_of("bert", names_of("bert"), tmp_path) == ("bert", ())
+    (tmp_path / "vocab.txt").touch()
+    assert family_of("bert", bare, tmp_path) == ("bert", ())
+
+
 def test_roberta_tensors_beside_a_berts_vocabulary_are_doubted(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").touch()
     found, notes = family_of("roberta", names_of("roberta"), tmp_path)
