@@ -44,7 +44,7 @@ class Encoder(nn.Module):
         self, config: EncoderConfig, *, pooler: bool = True, attention_backend: BackendName = "auto"
     ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.attention_backend = config, attention_backend
         self.embeddings = make_embeddings(config)
         self.distances = make_distances(config)
         self.blocks = make_blocks(config, attention_backend)

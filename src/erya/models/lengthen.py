@@ -35,7 +35,8 @@ def lengthen(encoder: Encoder, max_positions: int, *, method: Method = "hierarch
             `hierarchical` keeps the old positions as they are, `interpolate` squeezes the new ones between
             them, which wants further training.
     Returns:
-        A new encoder, in the mode (training or evaluation) of the old one, on the CPU.
+        A new encoder on the CPU, in the old one's mode (training or evaluation) and number format, with its
+        attention kernel.
     Raises:
         ValueError: it is not longer, or longer than the square of the old length.
     """
@@ -46,8 +47,8 @@ def lengthen(encoder: Encoder, max_positions: int, *, method: Method = "hierarch
         kept, table = tensors[POSITIONS][:first], tensors[POSITIONS][first:]
         grow = grow_hierarchically if method == "hierarchical" else interpolate
         tensors[POSITIONS] = torch.cat([kept, grow(table, max_positions)])
-    longer = Encoder(config, pooler=encoder.pooler is not None)
-    longer.load_state_dict(tensors)
+    longer = Encoder(config, pooler=encoder.pooler is not None, attention_backend=encoder.attention_backend)
+    longer.to(encoder.embeddings.words.weight.dtype).load_state_dict(tensors)
     return longer.train(encoder.training)
 
 
@@ -70,7 +71,9 @@ def lengthened(config: EncoderConfig, max_positions: int) -> EncoderConfig:
     positions = config.positions
     if isinstance(positions, Rotary):
         size = config.hidden_size // config.num_heads
-        base = positions.base * (max_positions / config.max_positions) ** (size / (size - 2))
+        # One pair alone turns by 1 a position, whatever the base.
+        power = size / (size - 2) if size > 2 else 0.0
+        base = positions.base * (max_positions / config.max_positions) ** power
         local = positions.local_base or (positions.base if config.window is not None else None)
         changes["positions"] = positions.model_copy(update={"base": base, "local_base": local})
     return config.model_copy(update=changes)

@@ -88,3 +88,15 @@ def test_what_is_not_longer_is_refused():
 def test_an_encoder_says_what_it_can_take():
     with pytest.raises(ValueError, match="13 tokens; this encoder takes at most 12"):
         encode(encoder_of(positions=Rotary()), torch.full((1, 13), 5))
+
+
+def test_number_format_and_kernel_stay():
+    encoder = Encoder(EncoderConfig(**SIZES, max_positions=12), attention_backend="general").bfloat16()
+    new = lengthen(encoder, 20)
+    assert new.embeddings.positions.weight.dtype == torch.bfloat16
+    assert new.blocks[1].attention.backend == "general"
+
+
+def test_a_single_pair_turns_as_before():
+    config = EncoderConfig(**{**SIZES, "num_heads": 12}, positions=Rotary(base=9.0))
+    assert lengthened(config, 2048).positions.base == 9.0
