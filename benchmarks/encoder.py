@@ -205,9 +205,7 @@ def main() -> None:
             "transformers": functools.partial(peer, family, kind, precision, backward=backward),
             "Erya": functools.partial(erya, family, kind, precision, backward=backward),
         }
-        theirs, ours = compete(
-            contenders, rounds=arguments.rounds, threads=arguments.threads, warm_turns=True
-        )
+        theirs, ours = compete(contenders, rounds=arguments.rounds, threads=arguments.threads, warmup=1)
         passes = "forward and backward" if backward else "forward"
         title = f"{family}, {precision}, {kind} lengths, {passes}"
         pages.append(table(title, [theirs, ours], unit="tokens/s", ours="Erya"))

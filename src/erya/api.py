@@ -40,7 +40,7 @@ def open_tokenizer(directory: str | PathLike[str]) -> AnyTokenizer:
     return opening.open_tokenizer(Path(directory))
 
 
-def open_encoder(directory: str | PathLike[str]) -> Encoder:
+def open_encoder(directory: str | PathLike[str], *, max_positions: int | None = None) -> Encoder:
     """Open the packed encoder of a model directory, ours or Hugging Face's of any family, for inference.
 
     A directory without a pooler (a masked language model's) gives an encoder without one: nothing is made
@@ -48,10 +48,13 @@ def open_encoder(directory: str | PathLike[str]) -> Encoder:
 
     Args:
         directory: the model directory.
+        max_positions: the longest sequence it shall take, in tokens; more than it was trained on lengthens
+            its positions (`erya.models.lengthen`). None: what it was trained on.
     Returns:
         The encoder in evaluation mode; `encoder.padded(...)` is shaped as `transformers` shapes it.
     Raises:
         CheckpointError: the directory is not a model Erya can open; the message says why.
+        ValueError: its positions cannot be made so many.
     """
     require("torch")
     from erya.checkpoints.directory import load_encoder, read_model
@@ -60,7 +63,12 @@ def open_encoder(directory: str | PathLike[str]) -> Encoder:
     model = read_model(Path(directory))
     if not model.has_pooler:
         log_notice(str(model.path), "no pooler in this directory: the encoder gives hidden states only")
-    return load_encoder(model, pooler=model.has_pooler).eval()
+    encoder = load_encoder(model, pooler=model.has_pooler).eval()
+    if max_positions is None or max_positions <= encoder.config.max_positions:
+        return encoder
+    from erya.models.lengthen import lengthen
+
+    return lengthen(encoder, max_positions)
 
 
 def load(directory: str | PathLike[str]) -> Predictor:

@@ -40,6 +40,17 @@ def test_an_encoder_opens_for_inference_from_a_string_too(tmp_path: Path, tokeni
     assert hidden.shape == (1, 3, 8) and pooled.shape == (1, 8)
 
 
+def test_an_encoder_opens_for_longer_sequences(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_model(tmp_path / "m", module=Encoder(CONFIG), tokenizer=tokenizer, info=ModelInfo(max_length=11))
+    usual = erya.open_encoder(tmp_path / "m", max_positions=CONFIG.max_positions)
+    longer = erya.open_encoder(tmp_path / "m", max_positions=3 * CONFIG.max_positions)
+    assert usual.config == erya.open_encoder(tmp_path / "m").config
+    ids = torch.full((1, 3 * CONFIG.max_positions), 5)
+    assert longer.padded(ids, torch.ones_like(ids))[0].isfinite().all() and not longer.training
+    with pytest.raises(ValueError, match="takes at most"):
+        usual.padded(ids, torch.ones_like(ids))
+
+
 def test_a_directory_without_a_pooler_says_so(
     tmp_path: Path, tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,7 +22,7 @@ HELP = """Predict the label of texts.
 
 Prints one JSON object a line, in the order of the texts: `text`, `label`, and `scores`, which gives each
 label its probability. MODEL is a directory that `erya finetune classify` wrote or any Hugging Face
-BertForSequenceClassification directory.
+sequence classifier's (BERT, ERNIE, RoBERTa, ...).
 
 What is predicted is, in this order: `-` (or nothing), the lines of stdin; an existing file; otherwise the
 argument itself. A file or stdin holds a text a line. With --tab each line holds two texts with a tab between

@@ -8,6 +8,7 @@ n old positions, m new ones, H width.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -38,15 +39,16 @@ def lengthen(encoder: Encoder, max_positions: int, *, method: Method = "hierarch
         A new encoder on the CPU, in the old one's mode (training or evaluation) and number format, with its
         attention kernel.
     Raises:
-        ValueError: it is not longer, or longer than the square of the old length.
+        ValueError: it is not longer, or longer than the square of the old length; no such method.
     """
+    if method not in _GROW:
+        raise ValueError(f"there is no method {method!r}; there are: {', '.join(_GROW)}")
     config = lengthened(encoder.config, max_positions)
     first = encoder.embeddings.first_position
     tensors = {name: tensor.detach().cpu() for name, tensor in encoder.state_dict().items()}
     if POSITIONS in tensors:
         kept, table = tensors[POSITIONS][:first], tensors[POSITIONS][first:]
-        grow = grow_hierarchically if method == "hierarchical" else interpolate
-        tensors[POSITIONS] = torch.cat([kept, grow(table, max_positions)])
+        tensors[POSITIONS] = torch.cat([kept, _GROW[method](table, max_positions)])
     longer = Encoder(config, pooler=encoder.pooler is not None, attention_backend=encoder.attention_backend)
     longer.to(encoder.embeddings.words.weight.dtype).load_state_dict(tensors)
     return longer.train(encoder.training)
@@ -112,3 +114,9 @@ def interpolate(table: Tensor, rows: int) -> Tensor:
     """
     laid = functional.interpolate(table.float().mT[None], size=rows, mode="linear", align_corners=True)
     return laid[0].mT.to(table.dtype).contiguous()
+
+
+_GROW: Mapping[str, Callable[[Tensor, int], Tensor]] = {
+    "hierarchical": grow_hierarchically,
+    "interpolate": interpolate,
+}

@@ -83,6 +83,8 @@ def test_angles_within_a_window_stay():
 def test_what_is_not_longer_is_refused():
     with pytest.raises(ValueError, match="takes 12 tokens already"):
         lengthen(encoder_of(), 12)
+    with pytest.raises(ValueError, match="no method 'stretch'; there are: hierarchical, interpolate"):
+        lengthen(encoder_of(), 20, method="stretch")
 
 
 def test_an_encoder_says_what_it_can_take():

@@ -51,7 +51,7 @@ class Predictor:
     @classmethod
     def open(cls, directory: Path, *, device: str = "auto", precision: Precision = "float32") -> Predictor:
         """Open a directory that `erya finetune classify` wrote, or any Hugging Face
-        `BertForSequenceClassification` directory (labels from its `id2label`).
+        sequence classifier's of a family Erya has (labels from its `id2label`).
 
         Raises:
             CheckpointError: the directory holds no classifier, or it is damaged.
