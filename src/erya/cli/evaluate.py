@@ -18,8 +18,8 @@ HELP = """Score a fine-tuned model on a labelled file.
 Prints accuracy and, for each class, precision, recall and F1, and writes into OUT: report.html (one file
 with tables, confusion matrix, loss curves and the most confident mistakes; fetches nothing), metrics.json
 and predictions.jsonl. MODEL is a directory that `erya finetune classify` wrote or any Hugging Face
-sequence classifier's (BERT, ERNIE, RoBERTa, ...). An OUT that holds the report of another model or of other data is
-not overwritten.
+sequence classifier's (BERT, ERNIE, RoBERTa, ...). An OUT that holds the report of another model or of other
+data is not overwritten.
 
 \b
 Example:
