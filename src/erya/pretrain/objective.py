@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import nn
 
 from erya.data.batches import PackedBatch
 from erya.models.masked_lm import LOSS_NAME, MaskedLanguageModel
@@ -12,22 +13,33 @@ from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
 
 
+class MaskedLanguageTraining(nn.Module):
+    """A masked language model that gives its loss."""
+
+    def __init__(self, model: MaskedLanguageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: PackedTensors) -> list[LossTerm]:
+        return [self.model.loss(batch)]
+
+
 class MaskedLanguageObjective:
     """Trains and scores a masked language model.
 
     Args:
-        module: the model.
+        model: the model.
         held_out: masked batches to score it on.
     """
 
-    def __init__(self, module: MaskedLanguageModel, *, held_out: Sequence[PackedBatch] = ()) -> None:
-        self.module, self._held_out = module, held_out
+    def __init__(self, model: MaskedLanguageModel, *, held_out: Sequence[PackedBatch] = ()) -> None:
+        self.module, self._held_out = MaskedLanguageTraining(model), held_out
 
     def counts(self, batch: PackedBatch) -> Mapping[str, int]:
         return {LOSS_NAME: len(batch.targets["masked_labels"])}
 
-    def losses(self, batch: PackedBatch) -> list[LossTerm]:
-        return [self.module.loss(self._to_device(batch))]
+    def inputs(self, batch: PackedBatch) -> PackedTensors:
+        return PackedTensors.from_batch(batch, self._device)
 
     def evaluate(self) -> dict[str, float]:
         """Mean loss and share of right guesses over the masked tokens of the held-out batches.
@@ -37,14 +49,11 @@ class MaskedLanguageObjective:
         """
         total, correct, count = 0.0, 0, 0
         for batch in self._held_out:
-            term, right = self.module.score(self._to_device(batch))
+            term, right = self.module.model.score(self.inputs(batch))
             total += float(term.total)
             correct += right
             count += term.count
         return {"eval_loss": total / max(count, 1), "eval_masked_accuracy": correct / max(count, 1)}
-
-    def _to_device(self, batch: PackedBatch) -> PackedTensors:
-        return PackedTensors.from_batch(batch, self._device)
 
     @property
     def _device(self) -> torch.device:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -40,7 +40,12 @@ class Trainable(Protocol):
 
     @property
     def module(self) -> nn.Module:
-        """Whose parameters are trained; the loop moves it to the device before the first step."""
+        """Whose parameters are trained; the loop moves it to the device before the first step.
+
+        Called with what `inputs` gives (inside the loop's autocast) it returns the batch's loss terms, a
+        sequence of `LossTerm`, whose `count`s are what `counts` said. All that uses parameters happens inside
+        that call, so that a module spread over ranks works too.
+        """
         ...
 
     def counts(self, batch: PackedBatch) -> Mapping[str, int]:
@@ -51,11 +56,8 @@ class Trainable(Protocol):
         """
         ...
 
-    def losses(self, batch: PackedBatch) -> Sequence[LossTerm]:
-        """Run the model on `batch` (inside the loop's autocast) and return its loss terms.
-
-        Their `count`s are what `counts` said.
-        """
+    def inputs(self, batch: PackedBatch) -> Any:
+        """What the module is called with, on the module's device."""
         ...
 
 

@@ -61,7 +61,7 @@ def take_step(
     loss = torch.zeros(())
     for batch in micro_batches:
         with autocast:
-            share = _share_of_loss(trainable.losses(batch), counts)
+            share = _share_of_loss(trainable.module(trainable.inputs(batch)), counts)
         share.backward()  # type: ignore[no-untyped-call]
         loss = loss.to(share.device) + share.detach()
     grad_norm = nn.utils.clip_grad_norm_(trainable.module.parameters(), clip_norm)

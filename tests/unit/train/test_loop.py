@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_model import ToyTerm, ToyTrainable, toy_recipe, toy_run
+from toy_model import ToyTrainable, toy_recipe, toy_run
 
 from erya.data.batches import PackedBatch
 from erya.errors import CheckpointError, ConfigError, InputError, StorageError, TrainingError
@@ -302,9 +302,9 @@ def test_the_recipe_says_how_long_a_gradient_may_be(tmp_path: Path) -> None:
 
 def test_the_recipe_says_how_many_tokens_are_computed_at_once(tmp_path: Path) -> None:
     class Sizes(ToyTrainable):
-        def losses(self, batch: PackedBatch) -> list[ToyTerm]:
+        def inputs(self, batch: PackedBatch) -> PackedBatch:
             sizes.append(batch.num_tokens)
-            return super().losses(batch)
+            return super().inputs(batch)
 
     weights = {}
     for limit in (None, 12):

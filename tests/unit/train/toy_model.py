@@ -48,23 +48,33 @@ class ToyModel(nn.Module):
         return self.classifier(self.norm(self.dropout(rows)))
 
 
-class ToyTrainable:
-    """Cross entropy over sequences. `poison` names a (call) at which the loss is NaN."""
+class ToyWithLoss(ToyModel):
+    """`ToyModel` that gives its loss."""
 
-    def __init__(self, *, dropout: float = 0.3, poison: range = range(0)) -> None:
-        self.module = ToyModel(dropout=dropout)
+    def __init__(self, *, dropout: float, poison: range) -> None:
+        super().__init__(dropout=dropout)
         self.poison, self.calls = poison, 0
 
-    def counts(self, batch: PackedBatch) -> Mapping[str, int]:
-        return {"label": batch.num_sequences}
-
-    def losses(self, batch: PackedBatch) -> list[ToyTerm]:
+    def forward(self, batch: PackedBatch) -> list[ToyTerm]:  # type: ignore[override]
         labels = torch.from_numpy(batch.targets["label"])
-        total = nn.functional.cross_entropy(self.module(batch).float(), labels, reduction="sum")
+        total = nn.functional.cross_entropy(super().forward(batch).float(), labels, reduction="sum")
         if self.calls in self.poison:
             total = total * float("nan")
         self.calls += 1
         return [ToyTerm("label", total, batch.num_sequences)]
+
+
+class ToyTrainable:
+    """Cross entropy over sequences. `poison` names a (call) at which the loss is NaN."""
+
+    def __init__(self, *, dropout: float = 0.3, poison: range = range(0)) -> None:
+        self.module = ToyWithLoss(dropout=dropout, poison=poison)
+
+    def counts(self, batch: PackedBatch) -> Mapping[str, int]:
+        return {"label": batch.num_sequences}
+
+    def inputs(self, batch: PackedBatch) -> PackedBatch:
+        return batch
 
 
 def toy_features(count: int = 60) -> list[Features]:

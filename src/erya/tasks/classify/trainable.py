@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from erya.data.batches import PackedBatch, pack
 from erya.data.features import Features
@@ -18,40 +18,60 @@ from erya.tasks.classify.head import SequenceClassifier
 from erya.tasks.classify.loss import LOSS_NAME, classification_loss
 
 
-class ClassifyTrainable:
-    """A classifier with its loss.
+class ClassifierWithLoss(nn.Module):
+    """A classifier and what it is trained by.
 
     Args:
-        module: the network.
+        classifier: the network.
+        class_weights: factor of each class's loss, shape (C,); None is 1 for all.
+        focal_gamma: see `classification_loss`.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(
+        self, classifier: SequenceClassifier, *, class_weights: Tensor | None = None, focal_gamma: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.classifier, self._focal_gamma = classifier, focal_gamma
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def forward(self, batch: PackedTensors) -> list[LossTerm]:
+        """The loss of a batch with target `labels`, int64, shape (S,)."""
+        logits, labels = self.classifier(batch), batch.targets["labels"]
+        return [
+            classification_loss(
+                logits, labels, class_weights=self.class_weights, focal_gamma=self._focal_gamma
+            )
+        ]
+
+
+class ClassifyTrainable:
+    """A classifier with its loss, as the training loop sees it.
+
+    Args:
+        classifier: the network.
         class_weights: factor of each class's loss, shape (C,); None is 1 for all.
         focal_gamma: see `classification_loss`.
     """
 
     def __init__(
-        self, module: SequenceClassifier, *, class_weights: Tensor | None = None, focal_gamma: float = 0.0
+        self, classifier: SequenceClassifier, *, class_weights: Tensor | None = None, focal_gamma: float = 0.0
     ) -> None:
-        self.module = module
-        self._class_weights, self._focal_gamma = class_weights, focal_gamma
+        self.classifier = classifier
+        self.module = ClassifierWithLoss(classifier, class_weights=class_weights, focal_gamma=focal_gamma)
 
     def counts(self, batch: PackedBatch) -> Mapping[str, int]:
         """One target a sequence."""
         return {LOSS_NAME: batch.num_sequences}
 
-    def losses(self, batch: PackedBatch) -> Sequence[LossTerm]:
-        """The loss of a batch with target `labels`, int64, shape (S,)."""
-        tensors = PackedTensors.from_batch(batch, self.device)
-        weights = self._class_weights.to(self.device) if self._class_weights is not None else None
-        logits = self.module(tensors)
-        return [
-            classification_loss(
-                logits, tensors.targets["labels"], class_weights=weights, focal_gamma=self._focal_gamma
-            )
-        ]
+    def inputs(self, batch: PackedBatch) -> PackedTensors:
+        return PackedTensors.from_batch(batch, self.device)
 
     @property
     def device(self) -> torch.device:
         """Where the module is now."""
-        return self.module.classifier.weight.device
+        return self.classifier.classifier.weight.device
 
 
 class DevSet:
@@ -83,7 +103,7 @@ class DevSet:
         counts, loss, num_texts = ConfusionCounts(self._labels), 0.0, 0
         for batch in self._batches:
             tensors = PackedTensors.from_batch(batch, self._trainable.device)
-            logits, truth = self._trainable.module(tensors), tensors.targets["labels"]
+            logits, truth = self._trainable.classifier(tensors), tensors.targets["labels"]
             loss += float(classification_loss(logits, truth).total)
             num_texts += batch.num_sequences
             counts.add(np.asarray(truth.cpu()), np.asarray(logits.argmax(dim=-1).cpu()))
