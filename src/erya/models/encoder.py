@@ -54,27 +54,40 @@ class Encoder(nn.Module):
         self._order = [index for layer in range(config.num_layers) for index in config.block_of(layer)]
 
     def forward(
-        self, batch: PackedTensors, *, keep_all_hidden: bool = False, keep_attentions: bool = False
+        self,
+        batch: PackedTensors,
+        *,
+        rows: Tensor | None = None,
+        keep_all_hidden: bool = False,
+        keep_attentions: bool = False,
     ) -> EncoderOutput:
         """Encode a batch.
 
         Args:
             batch: the packed sequences.
+            rows: the tokens whose states are wanted, int64, shape (R,): what follows the last block's
+                attention is computed for them alone, and `hidden` is (R, H); None: all, in their order.
             keep_all_hidden: whether to return every block's states too.
             keep_attentions: whether to return every block's attention probabilities too; slower.
         Raises:
-            ValueError: a sequence is longer than the encoder can take.
+            ValueError: a sequence is longer than the encoder can take, or the states of all blocks are asked
+                for of some rows only.
         """
+        if rows is not None and keep_all_hidden:
+            raise ValueError("keep_all_hidden keeps the states of all tokens: it does not go with rows")
         hidden, layout = self._embed(batch)
         states = [hidden]
         probs: list[list[Tensor]] | None = [] if keep_attentions else None
-        for state in self._run(hidden, layout, probs=probs):
+        for state in self._run(hidden, layout, rows=rows, probs=probs):
             states = [*states, state] if keep_all_hidden else [state]
         states[-1] = self.norm(states[-1])
         num_tokens = len(batch.ids)
         all_hidden = tuple(state[:num_tokens] for state in states) if keep_all_hidden else None
         attentions = None if probs is None else tuple(_by_sequence(of, batch, layout) for of in probs)
-        return EncoderOutput(states[-1][:num_tokens], all_hidden, attentions)
+        # Rows beyond the tokens are idle; where rows were asked for there are none.
+        return EncoderOutput(
+            states[-1] if rows is not None else states[-1][:num_tokens], all_hidden, attentions
+        )
 
     def pooled(self, batch: PackedTensors) -> Tensor:
         """One vector a sequence, shape (S, H): `pool(forward(batch), batch)`, but cheaper where it can be.
@@ -87,10 +100,8 @@ class Encoder(nn.Module):
         self._require_pooler()
         if self.config.pooler.pooling != "first":
             return self.pool(self(batch), batch)
-        hidden, layout = self._embed(batch)
-        for state in self._run(hidden, layout, rows=batch.bounds[:-1].long()):
-            hidden = state
-        vectors: Tensor = self.pooler(self.norm(hidden))  # type: ignore[misc]  # required above
+        firsts = self(batch, rows=batch.bounds[:-1].long()).hidden
+        vectors: Tensor = self.pooler(firsts)  # type: ignore[misc]  # required above
         return vectors
 
     def pool(self, output: EncoderOutput, batch: PackedTensors) -> Tensor:

@@ -51,7 +51,7 @@ class MaskedLanguageModel(nn.Module):
 
     def forward(self, batch: PackedTensors) -> Tensor:
         """Logits, shape (M, V), at the rows `batch.targets["masked_positions"]`, int64, shape (M,)."""
-        hidden = self.encoder(batch).hidden.index_select(0, batch.targets["masked_positions"])
+        hidden = self.encoder(batch, rows=batch.targets["masked_positions"]).hidden
         logits: Tensor = self.head(hidden, self.encoder.embeddings.words.weight)
         return logits
 

@@ -12,7 +12,7 @@ class EncoderOutput:
     """States of N tokens of width H.
 
     Attributes:
-        hidden: the last block's states, shape (N, H).
+        hidden: the last block's states, shape (N, H), or (R, H) where R rows were asked for.
         all_hidden: the embeddings and each block's states, shape (N, H) each; None unless asked for.
         attentions: for each block, for each sequence of L tokens, the attention probabilities, shape
             (heads, L, L); None unless asked for.
