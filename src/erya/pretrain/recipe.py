@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from erya.config import StrictModel
 from erya.models.config import EncoderConfig
+from erya.pretrain.sizes import SIZES, SizeName, sized
 from erya.train.recipe import Monitor, TrainRecipe
 
 
@@ -82,6 +83,8 @@ class PretrainRecipe(StrictModel):
 
     Attributes:
         data: what to train on.
+        size: fills in the sizes of a new model that `model` does not give. None in a recipe that was read: it
+            has them all.
         model: sizes of a new model; None (`null`) with `init_from`.
         init_from: a model directory to go on from, with the vocabulary of the shards.
         masking: which tokens to predict.
@@ -90,11 +93,25 @@ class PretrainRecipe(StrictModel):
     """
 
     data: DataRecipe
+    size: SizeName | None = None
     model: ModelRecipe | None = None
     init_from: str | None = None
     masking: MaskingRecipe = MaskingRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
     train: PretrainTraining
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_sizes(cls, given: Any) -> Any:
+        size = given.get("size") if isinstance(given, dict) else None
+        if not isinstance(size, str) or size not in SIZES:
+            return given
+        model = given.get("model", {})
+        if given.get("init_from") is not None or model is None:
+            raise ValueError("size is for new models: set size=null where init_from is given")
+        if not isinstance(model, dict):
+            return given
+        return given | {"size": None, "model": sized(model, size)}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
