@@ -25,7 +25,7 @@ class Size:
     hidden_size: int
 
 
-SIZES: Mapping[SizeName, Size] = {
+SIZES: Mapping[str, Size] = {
     "tiny": Size(2, 128),
     "mini": Size(4, 256),
     "small": Size(6, 384),
@@ -34,7 +34,7 @@ SIZES: Mapping[SizeName, Size] = {
 }
 
 
-def sized(model: Mapping[str, Any], size: SizeName) -> dict[str, Any]:
+def sized(model: Mapping[str, Any], size: str) -> dict[str, Any]:
     """The keys of a model with those sizes filled in that it does not give itself.
 
     Heads are 64 wide. The feed-forward layer is four times as wide as the model; a gated one, which has three
@@ -42,7 +42,7 @@ def sized(model: Mapping[str, Any], size: SizeName) -> dict[str, Any]:
 
     Args:
         model: `ModelRecipe`'s keys, as far as they are given.
-        size: how large.
+        size: one of `SIZES`.
     Raises:
         ValueError: nothing is left to fill.
     """

@@ -1,12 +1,12 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from erya.config import dump_yaml, load_config
 from erya.errors import ConfigError
 from erya.pretrain.recipe import PretrainRecipe
-from erya.pretrain.sizes import SIZES, sized
+from erya.pretrain.sizes import SIZES, SizeName, sized
 
 
 def written(tmp_path: Path) -> Path:
@@ -39,6 +39,10 @@ def test_a_size_fills_in_what_the_recipe_does_not_give(
     tmp_path: Path, override: list[str], expected: tuple[int, ...]
 ) -> None:
     assert sizes_of(load_config(PretrainRecipe, written(tmp_path), override)) == expected
+
+
+def test_all_sizes_have_a_name() -> None:
+    assert get_args(SizeName) == tuple(SIZES)
 
 
 def test_a_recipe_that_was_read_gives_all_numbers(tmp_path: Path) -> None:
