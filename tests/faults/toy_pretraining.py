@@ -17,7 +17,7 @@ from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
 from erya.models.initialise import initialise
 from erya.models.masked_lm import MaskedLanguageModel
-from erya.pretrain.masking import Masker
+from erya.pretrain.masking.masker import Masker
 from erya.pretrain.objective import MaskedLanguageObjective
 from erya.pretrain.sequences import ShardSequences
 from erya.pretrain.source import MaskedSource, held_out_batches
@@ -57,13 +57,12 @@ def run(directory: Path, *callbacks: Callback, recipe: TrainRecipe = RECIPE) -> 
     shards = [FakeShard(seed, documents=30) for seed in (0, 1)]
     sequences = ShardSequences(shards, max_length=40, cls_id=CLS, sep_id=SEP)
     masker = Masker(
-        prob=0.2, whole_word=True, vocab_size=VOCAB, special_ids=range(5), mask_id=MASK, seed=recipe.seed
+        prob=0.2, vocab_size=VOCAB, special_ids=range(5), mask_id=MASK, seed=recipe.seed
     )
     source = MaskedSource(
         sequences,
         masker,
         batch_tokens=recipe.batch_tokens,
-        micro_batch_tokens=recipe.micro_batch_tokens,
         seed=recipe.seed,
     )
     held_out = held_out_batches(sequences, masker, max_tokens=500, seed=0)

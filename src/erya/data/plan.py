@@ -1,7 +1,8 @@
 """The order of training data: sequences cut from documents, and the batches of every epoch.
 
-All of it is a pure function of (boundaries, lengths, budget, seed, epoch), so a run is resumed by a place
-(epoch, batch) and nothing has to be read again.
+All of it is a pure function of (boundaries, lengths, budget, ramp, seed, epoch), so a run is resumed by a
+place (epoch, batch) and nothing has to be read again. A ramp's budget is a function of the tokens before the
+batch, and an epoch has the same tokens every time, so not even the epochs before have to be laid out.
 
 T tokens, D documents, Q sequences, B batches.
 """
@@ -9,6 +10,7 @@ T tokens, D documents, Q sequences, B batches.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import Lock
@@ -16,6 +18,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.data.ramp import Ramp
 from erya.errors import ConfigError
 from erya.runtime import generator
 
@@ -47,6 +50,70 @@ class Sequences:
     def num_tokens(self) -> int:
         """Tokens in all sequences, special tokens not counted."""
         return int(self.lengths.sum(dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of every global batch a process computes, and in pieces of which size.
+
+    Attributes:
+        rank: of this process, from 0.
+        num_ranks: processes that compute a global batch together.
+        micro_batch_tokens: most tokens computed at once; None is all that falls to the rank. A longer
+            sequence is computed alone.
+    """
+
+    rank: int = 0
+    num_ranks: int = 1
+    micro_batch_tokens: int | None = None
+
+
+WHOLE = Share()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The sequences of one micro-batch.
+
+    Attributes:
+        sequences: their numbers.
+        is_idle: they are another rank's. Computed for nothing, so that all ranks take equally many passes.
+    """
+
+    sequences: NDArray[np.int64]
+    is_idle: bool = False
+
+
+def divide(lengths: NDArray[np.integer], share: Share) -> list[Piece]:
+    """Deal the sequences of a global batch out to the ranks and cut what falls to one into micro-batches.
+
+    The ranks' tokens differ by no more than the longest sequence has, all ranks have equally many pieces, and
+    every sequence is in just one piece that is not idle.
+
+    Args:
+        lengths: tokens of each sequence of the global batch, at least one, shape (Q,).
+        share: whose pieces are wanted.
+    Returns:
+        Pieces with indices into `lengths`, in the order of the batch.
+    """
+    hands = _deal(lengths, share.num_ranks)
+    budget = int(lengths.sum()) if share.micro_batch_tokens is None else share.micro_batch_tokens
+    cuts = [_fill(lengths[hand], budget) for hand in hands]
+    mine = [hands[share.rank][start:stop] for start, stop in pairwise(cuts[share.rank])]
+    num_pieces = max(len(bounds) - 1 for bounds in cuts)
+    while len(mine) < num_pieces and (longest := max(map(len, mine), default=0)) > 1:
+        place = next(place for place, piece in enumerate(mine) if len(piece) == longest)
+        mine[place : place + 1] = [mine[place][: longest // 2], mine[place][longest // 2 :]]
+    idle = Piece(np.array([lengths.argmin()]), is_idle=True)
+    return [*map(Piece, mine), *[idle] * (num_pieces - len(mine))]
+
+
+def _deal(lengths: NDArray[np.integer], num_ranks: int) -> list[NDArray[np.int64]]:
+    """Each rank's sequences, ascending: the longest first, dealt out there and back."""
+    places = np.arange(len(lengths)) % (2 * num_ranks)
+    owners = np.empty(len(lengths), dtype=np.int64)
+    owners[np.argsort(-lengths, kind="stable")] = np.minimum(places, 2 * num_ranks - 1 - places)
+    return [np.flatnonzero(owners == rank) for rank in range(num_ranks)]
 
 
 def cut_sequences(
@@ -116,24 +183,34 @@ def concatenate(parts: list[Sequences], offsets: list[int]) -> Sequences:
     )
 
 
-def fill(lengths: NDArray[np.integer], budget: int, *, name: str = "batch_tokens") -> NDArray[np.int64]:
+def fill(
+    lengths: NDArray[np.integer], budget: int | Callable[[int], int], *, name: str = "batch_tokens"
+) -> NDArray[np.int64]:
     """Fill batches of at most `budget` tokens with sequences in the order given.
 
     Args:
         lengths: tokens of each sequence, special tokens counted, shape (Q,).
-        budget: most tokens of a batch.
+        budget: most tokens of a batch; where it changes, a function of the tokens in the batches before,
+            never less than the first, `budget(0)`.
         name: what the budget is called in the error.
     Returns:
         Batch bounds, shape (B + 1,): batch b is sequences bounds[b] to bounds[b + 1].
     Raises:
         ConfigError: a sequence alone is larger than the budget.
     """
-    require_fit(lengths, budget, name=name)
+    require_fit(lengths, budget if isinstance(budget, int) else budget(0), name=name)
+    return _fill(lengths, budget)
+
+
+def _fill(lengths: NDArray[np.integer], budget: int | Callable[[int], int]) -> NDArray[np.int64]:
+    """`fill`, with sequences larger than the budget in batches of their own."""
     ends = np.cumsum(lengths, dtype=np.int64)
     bounds = [0]
     while bounds[-1] < len(ends):
         filled = int(ends[bounds[-1] - 1]) if bounds[-1] else 0
-        bounds.append(int(np.searchsorted(ends, filled + budget, side="right")))
+        tokens = budget if isinstance(budget, int) else budget(filled)
+        full = int(np.searchsorted(ends, filled + tokens, side="right"))
+        bounds.append(max(full, bounds[-1] + 1))
     return np.array(bounds, dtype=np.int64)
 
 
@@ -157,19 +234,28 @@ class Plan:
     Each epoch is a fresh shuffle of all sequences, filled into batches of at most `batch_tokens`. The last
     batch of an epoch holds what is left, so every sequence is seen once an epoch.
 
+    Attributes:
+        epoch_tokens: tokens of an epoch, the same in each.
+
     Args:
         lengths: tokens of each sequence, special tokens counted, shape (Q,).
         batch_tokens: most tokens of a global batch.
         seed: of the shuffles.
+        ramp: how the batches grow to `batch_tokens`; None for batches of one size.
     Raises:
         ConfigError: there is no sequence, or one is larger than a batch.
     """
 
-    def __init__(self, lengths: NDArray[np.integer], *, batch_tokens: int, seed: int) -> None:
+    def __init__(
+        self, lengths: NDArray[np.integer], *, batch_tokens: int, seed: int, ramp: Ramp | None = None
+    ) -> None:
         if not len(lengths):
             raise ConfigError("there is no sequence to train on", hint="is the data empty?")
         require_fit(lengths, batch_tokens, name="batch_tokens")
-        self.lengths, self.batch_tokens, self.seed = lengths, batch_tokens, seed
+        if ramp is not None:
+            require_fit(lengths, ramp.from_tokens, name="batch_ramp.from_tokens")
+        self.lengths, self.batch_tokens, self.seed, self.ramp = lengths, batch_tokens, seed, ramp
+        self.epoch_tokens = int(lengths.sum(dtype=np.int64))
         self._epochs: OrderedDict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = OrderedDict()
         self._lock = Lock()
 
@@ -182,24 +268,34 @@ class Plan:
         order, bounds = self._epoch(epoch)
         return order[bounds[index] : bounds[index + 1]]
 
-    def micro_batches(self, epoch: int, index: int, budget: int | None) -> list[NDArray[np.int64]]:
-        """The same, split into micro-batches of at most `budget` tokens; None does not split.
+    def tokens_before(self, epoch: int, index: int) -> int:
+        """Tokens in all global batches before batch `index` of `epoch`, those of earlier epochs included.
 
-        Raises:
-            ConfigError: a sequence alone is larger than the budget.
+        What changes with training and must not depend on how training went (the size of a batch, the share of
+        tokens masked) is a function of this.
         """
+        order, bounds = self._epoch(epoch)
+        return epoch * self.epoch_tokens + int(self.lengths[order[: bounds[index]]].sum(dtype=np.int64))
+
+    def pieces(self, epoch: int, index: int, share: Share) -> list[Piece]:
+        """The micro-batches of the same that `share` computes; a function of the plan and `share` alone."""
         sequences = self.batch(epoch, index)
-        if budget is None or budget >= self.batch_tokens:
-            return [sequences]
-        bounds = fill(self.lengths[sequences], budget, name="micro_batch_tokens")
-        return [sequences[start:stop] for start, stop in pairwise(bounds)]
+        pieces = divide(self.lengths[sequences], share)
+        return [Piece(sequences[piece.sequences], is_idle=piece.is_idle) for piece in pieces]
 
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Order (Q,) and batch bounds (B + 1,) of `epoch`; the last two epochs asked for are remembered."""
         with self._lock:
             if epoch not in self._epochs:
                 order = generator(_SHUFFLE, self.seed, epoch).permutation(len(self.lengths))
-                self._epochs[epoch] = order, fill(self.lengths[order], self.batch_tokens)
+                self._epochs[epoch] = order, fill(self.lengths[order], self._budget(epoch))
                 while len(self._epochs) > 2:
                     self._epochs.popitem(last=False)
             return self._epochs[epoch]
+
+    def _budget(self, epoch: int) -> int | Callable[[int], int]:
+        """Most tokens of a batch of `epoch`: of each, or by the tokens of the epoch before it."""
+        ramp, before = self.ramp, epoch * self.epoch_tokens
+        if ramp is None or before >= ramp.over_tokens:
+            return self.batch_tokens
+        return lambda filled: ramp.budget(before + filled, full=self.batch_tokens)

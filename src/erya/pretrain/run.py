@@ -17,7 +17,7 @@ from erya.data.batches import PackedBatch
 from erya.data.shards import MANIFEST, Shards
 from erya.data.splits import Split
 from erya.files import exclusive, sha256_of
-from erya.pretrain.masking import Masker
+from erya.pretrain.masking.masker import Masker
 from erya.pretrain.objective import MaskedLanguageObjective
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.sequences import ShardSequences
@@ -80,7 +80,6 @@ def pretrain(
         sequences,
         _masker(recipe, tokenizer, prob=recipe.masking.prob, seed=recipe.train.seed),
         batch_tokens=recipe.train.batch_tokens,
-        micro_batch_tokens=recipe.train.micro_batch_tokens,
         seed=recipe.train.seed,
     )
     result = train(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erya.data.batches import PackedBatch, bounds_of, positions_of
-from erya.data.plan import Plan, fill, require_fit
-from erya.pretrain.masking import Masker
+from erya.data.plan import WHOLE, Piece, Plan, Share, fill
+from erya.pretrain.masking.masker import Masker
 from erya.pretrain.sequences import ShardSequences
 from erya.runtime import generator
 
@@ -24,10 +25,9 @@ class MaskedSource:
         sequences: what to learn from.
         masker: hides tokens.
         batch_tokens: most tokens of a global batch.
-        micro_batch_tokens: most tokens computed at once; None is the whole global batch.
         seed: of the shuffles.
     Raises:
-        ConfigError: there is nothing to learn from, or a sequence is larger than a batch or a micro-batch.
+        ConfigError: there is nothing to learn from, or a sequence is larger than a batch.
     """
 
     def __init__(
@@ -36,21 +36,20 @@ class MaskedSource:
         masker: Masker,
         *,
         batch_tokens: int,
-        micro_batch_tokens: int | None,
         seed: int,
     ) -> None:
-        self._sequences, self._masker, self._micro_batch_tokens = sequences, masker, micro_batch_tokens
+        self._sequences, self._masker = sequences, masker
         self._plan = Plan(sequences.lengths, batch_tokens=batch_tokens, seed=seed)
-        if micro_batch_tokens is not None:
-            # Now, not when the longest sequence comes, perhaps hours later.
-            require_fit(sequences.lengths, micro_batch_tokens, name="micro_batch_tokens")
 
     def num_batches(self, epoch: int) -> int:
         return self._plan.num_batches(epoch)
 
-    def batch(self, epoch: int, index: int) -> list[PackedBatch]:
-        groups = self._plan.micro_batches(epoch, index, self._micro_batch_tokens)
-        return [masked_batch(self._sequences, self._masker, group, epoch=epoch) for group in groups]
+    def batch(self, epoch: int, index: int, share: Share = WHOLE) -> list[PackedBatch]:
+        return [self._masked(piece, epoch) for piece in self._plan.pieces(epoch, index, share)]
+
+    def _masked(self, piece: Piece, epoch: int) -> PackedBatch:
+        batch = masked_batch(self._sequences, self._masker, piece.sequences, epoch=epoch)
+        return replace(batch, is_idle=piece.is_idle)
 
 
 def masked_batch(

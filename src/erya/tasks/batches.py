@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from erya.data.batches import PackedBatch, pack
 from erya.data.features import Features
+from erya.data.plan import WHOLE, Share, divide
 from erya.runtime import generator
 
 _SHUFFLE = 0xF17E  # keeps this stream of random numbers apart from others with the same seed
@@ -24,7 +26,6 @@ class ExampleBatches:
         features: at least one, encoded once, all with the same target names.
         batch_size: most examples of a global batch.
         batch_tokens: most tokens of a global batch; a longer example is a batch of its own.
-        micro_batch_tokens: most tokens computed at once; None is the whole global batch.
         seed: of the shuffles.
     """
 
@@ -34,27 +35,25 @@ class ExampleBatches:
         *,
         batch_size: int,
         batch_tokens: int,
-        micro_batch_tokens: int | None = None,
         seed: int = 0,
     ) -> None:
         assert features, "nothing to train on"
         self._features, self._seed = features, seed
         self._batch_size, self._batch_tokens = batch_size, batch_tokens
-        self._micro_batch_tokens = micro_batch_tokens
         self._groups = lru_cache(maxsize=2)(self._group)
 
     def num_batches(self, epoch: int) -> int:
         """Global batches of `epoch`."""
         return len(self._groups(epoch))
 
-    def batch(self, epoch: int, index: int) -> list[PackedBatch]:
-        """Global batch `index` of `epoch` as its micro-batches."""
-        chosen = self._groups(epoch)[index]
-        if self._micro_batch_tokens is None:
-            return [pack([self._features[number] for number in chosen])]
-        lengths = [len(self._features[number].ids) for number in chosen]
-        groups = split(lengths, size=len(chosen), tokens=self._micro_batch_tokens)
-        return [pack([self._features[chosen[place]] for place in group]) for group in groups]
+    def batch(self, epoch: int, index: int, share: Share = WHOLE) -> list[PackedBatch]:
+        """The micro-batches of global batch `index` of `epoch` that `share` computes."""
+        chosen = [self._features[number] for number in self._groups(epoch)[index]]
+        pieces = divide(np.array([len(item.ids) for item in chosen]), share)
+        return [
+            replace(pack([chosen[place] for place in piece.sequences]), is_idle=piece.is_idle)
+            for piece in pieces
+        ]
 
     def _group(self, epoch: int) -> list[NDArray[np.int64]]:
         order = generator(_SHUFFLE, self._seed, epoch).permutation(len(self._features))

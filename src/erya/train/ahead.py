@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from erya.data.batches import PackedBatch
+from erya.data.plan import Share
 from erya.train.protocols import Source
 
 
@@ -23,19 +24,20 @@ class Ahead:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="erya-batches")
-        self._pending: tuple[tuple[int, int], Future[Sequence[PackedBatch]]] | None = None
+        self._pending: tuple[tuple[int, int, Share], Future[Sequence[PackedBatch]]] | None = None
 
-    def take(self, epoch: int, index: int) -> Sequence[PackedBatch]:
-        """Global batch `index` of `epoch`; the one after it is begun."""
-        if self._pending is None or self._pending[0] != (epoch, index):
-            self._begin(epoch, index)
+    def take(self, epoch: int, index: int, share: Share) -> Sequence[PackedBatch]:
+        """What `share` computes of global batch `index` of `epoch`; the batch after it is begun."""
+        if self._pending is None or self._pending[0] != (epoch, index, share):
+            self._begin(epoch, index, share)
         assert self._pending is not None
         batch = self._pending[1].result()
-        self._begin(*next_place(self._source, epoch, index))
+        self._begin(*next_place(self._source, epoch, index), share)
         return batch
 
-    def _begin(self, epoch: int, index: int) -> None:
-        self._pending = (epoch, index), self._executor.submit(self._source.batch, epoch, index)
+    def _begin(self, epoch: int, index: int, share: Share) -> None:
+        place = epoch, index, share
+        self._pending = place, self._executor.submit(self._source.batch, *place)
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel
 
 from erya.config import dump_yaml
+from erya.data.plan import Share
 from erya.errors import CheckpointError, ConfigError, TrainingError, nearest_hint
 from erya.files import atomic_write, exclusive
 from erya.runtime import available_cores, generator, pick_device, pick_dtype
@@ -127,6 +128,7 @@ class Loop:
         trainable.module.to(self.device).train()
         self.optimiser = build_optimiser(trainable.module, recipe)
         self.checkpoints = Checkpoints(directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints)
+        self.share = Share(micro_batch_tokens=recipe.micro_batch_tokens)
         self.saved_step = -1
 
     def restore(self, changeable: Collection[str]) -> None:
@@ -180,7 +182,7 @@ class Loop:
     def _step(self, ahead: Ahead) -> None:
         """One optimiser step: fetch, learn, count, tell."""
         state, began = self.state, time.perf_counter()
-        micro_batches = ahead.take(state.epoch, state.batch)
+        micro_batches = ahead.take(state.epoch, state.batch, self.share)
         learning_rate = self.length.learning_rate(state)
         set_learning_rate(self.optimiser, learning_rate)
         result = take_step(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from erya.data.batches import PackedBatch
+from erya.data.plan import Share
 
 Evaluate = Callable[[], Mapping[str, float]]
 """Scores the model on held-out data. The loop calls it with the module in evaluation mode, without
@@ -68,8 +69,12 @@ class Source(Protocol):
         """Global batches of `epoch`, at least one."""
         ...
 
-    def batch(self, epoch: int, index: int) -> Sequence[PackedBatch]:
-        """Global batch `index` of `epoch` as its micro-batches. Called one step ahead, in a second thread."""
+    def batch(self, epoch: int, index: int, share: Share) -> Sequence[PackedBatch]:
+        """The micro-batches of global batch `index` of `epoch` that `share` computes, at least one.
+
+        All ranks get equally many; together they are the global batch, besides the idle ones. Called one step
+        ahead, in a second thread.
+        """
         ...
 
 

@@ -72,8 +72,8 @@ class TrainRecipe(StrictModel):
         max_time_s: length in seconds of training (evaluation and checkpoints do not count). The learning
             rate then follows the clock, so such a run is not reproducible to the bit.
         batch_tokens: tokens of a global batch, at most.
-        micro_batch_tokens: tokens computed at once, at most; None is the whole global batch. Changes memory
-            and speed, not the batches.
+        micro_batch_tokens: tokens computed at once, at most (a longer sequence is computed alone); None is
+            the whole global batch. Changes memory and speed, not the batches.
         learning_rate: the greatest, after warm-up.
         schedule: how the learning rate falls after warm-up: to `final_lr_ratio`, along a line or a cosine, or
             not at all.

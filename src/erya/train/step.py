@@ -56,12 +56,14 @@ def take_step(
     torch.manual_seed(seed)
     counts = Counter[str]()
     for batch in micro_batches:
-        counts.update(trainable.counts(batch))
+        counts.update({name: count * (not batch.is_idle) for name, count in trainable.counts(batch).items()})
     optimiser.zero_grad(set_to_none=True)
     loss = torch.zeros(())
     for batch in micro_batches:
         with autocast:
             share = _share_of_loss(trainable.module(trainable.inputs(batch)), counts)
+        if batch.is_idle:
+            share = share * 0.0
         share.backward()  # type: ignore[no-untyped-call]
         loss = loss.to(share.device) + share.detach()
     grad_norm = nn.utils.clip_grad_norm_(trainable.module.parameters(), clip_norm)

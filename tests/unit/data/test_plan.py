@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erya.data.plan import Plan, Sequences, concatenate, cut_sequences, fill
+from erya.data.plan import Plan, Sequences, Share, concatenate, cut_sequences, fill
 from erya.errors import ConfigError
 
 
@@ -98,6 +98,6 @@ def test_the_plan_is_a_function_of_seed_and_epoch() -> None:
 def test_micro_batches_split_the_same_global_batch(budget: int | None) -> None:
     plan = Plan(LENGTHS, batch_tokens=256, seed=1)
     for index in range(plan.num_batches(0)):
-        parts = plan.micro_batches(0, index, budget)
+        parts = [piece.sequences for piece in plan.pieces(0, index, Share(micro_batch_tokens=budget))]
         assert np.concatenate(parts).tolist() == plan.batch(0, index).tolist()
         assert max(LENGTHS[part].sum() for part in parts) <= (budget or 256)

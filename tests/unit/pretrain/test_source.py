@@ -5,8 +5,9 @@ import pytest
 from fake_shards import CLS, MASK, SEP, VOCAB, FakeShard
 
 import erya.pretrain.sequences
+from erya.data.plan import Share
 from erya.errors import ConfigError
-from erya.pretrain.masking import Masker
+from erya.pretrain.masking.masker import Masker
 from erya.pretrain.sequences import ShardSequences
 from erya.pretrain.source import MaskedSource, held_out_batches
 
@@ -18,13 +19,11 @@ def sequences(max_length: int = 32) -> ShardSequences:
 
 
 def masker() -> Masker:
-    return Masker(prob=0.2, whole_word=True, vocab_size=VOCAB, special_ids=range(5), mask_id=MASK, seed=1)
+    return Masker(prob=0.2, vocab_size=VOCAB, special_ids=range(5), mask_id=MASK, seed=1)
 
 
-def source(micro_batch_tokens: int | None = None) -> MaskedSource:
-    return MaskedSource(
-        sequences(), masker(), batch_tokens=200, micro_batch_tokens=micro_batch_tokens, seed=3
-    )
+def source() -> MaskedSource:
+    return MaskedSource(sequences(), masker(), batch_tokens=200, seed=3)
 
 
 def test_sequences_are_the_text_between_special_tokens() -> None:
@@ -60,9 +59,9 @@ def test_bits_are_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("micro_batch_tokens", [32, 70])
 def test_micro_batches_hold_the_same_masked_tokens(micro_batch_tokens: int) -> None:
-    whole, split = source(), source(micro_batch_tokens)
-    for index in range(whole.num_batches(1)):
-        (batch,), parts = whole.batch(1, index), split.batch(1, index)
+    made, share = source(), Share(micro_batch_tokens=micro_batch_tokens)
+    for index in range(made.num_batches(1)):
+        (batch,), parts = made.batch(1, index), made.batch(1, index, share)
         assert len(parts) > 1 or batch.num_tokens <= micro_batch_tokens
         for name in ("ids", "positions"):
             joined = np.concatenate([getattr(part, name) for part in parts])
@@ -105,14 +104,20 @@ def test_no_held_out_text_gives_no_batches() -> None:
 def test_no_training_text_is_an_error() -> None:
     nothing = ShardSequences([], max_length=32, cls_id=CLS, sep_id=SEP)
     with pytest.raises(ConfigError, match="no sequence"):
-        MaskedSource(nothing, masker(), batch_tokens=200, micro_batch_tokens=None, seed=0)
+        MaskedSource(nothing, masker(), batch_tokens=200, seed=0)
 
 
-@pytest.mark.parametrize(("batch_tokens", "micro_batch_tokens"), [(31, None), (200, 31)])
-def test_a_batch_too_small_for_a_sequence_is_an_error_at_once(
-    batch_tokens: int, micro_batch_tokens: int | None
-) -> None:
+def test_a_batch_too_small_for_a_sequence_is_an_error_at_once() -> None:
     with pytest.raises(ConfigError, match="batch_tokens is 31, but a sequence has 32"):
-        MaskedSource(
-            sequences(), masker(), batch_tokens=batch_tokens, micro_batch_tokens=micro_batch_tokens, seed=0
-        )
+        MaskedSource(sequences(), masker(), batch_tokens=31, seed=0)
+
+
+def test_ranks_learn_the_masks_that_one_process_learns() -> None:
+    made = source()
+    for index in range(made.num_batches(0)):
+        (whole,) = made.batch(0, index)
+        ranks = [made.batch(0, index, Share(rank, 3, micro_batch_tokens=40)) for rank in range(3)]
+        busy = [batch for batches in ranks for batch in batches if not batch.is_idle]
+        labels = np.concatenate([batch.targets["masked_labels"] for batch in busy])
+        assert sorted(labels) == sorted(whole.targets["masked_labels"])
+        assert len({len(batches) for batches in ranks}) == 1

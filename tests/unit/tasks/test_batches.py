@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erya.data.features import Features
+from erya.data.plan import WHOLE, Share
 from erya.tasks.batches import ExampleBatches, split
 
 
@@ -16,9 +17,9 @@ def features(lengths):
     ]
 
 
-def numbers(source, epoch):
+def numbers(source, epoch, share=WHOLE):
     return [
-        [int(label) for micro in source.batch(epoch, index) for label in micro.targets["labels"]]
+        [int(label) for micro in source.batch(epoch, index, share) for label in micro.targets["labels"]]
         for index in range(source.num_batches(epoch))
     ]
 
@@ -48,11 +49,20 @@ def test_every_example_once_an_epoch(lengths, seed):
 
 
 def test_micro_batches_keep_the_global_batch():
-    shape = {"batch_size": 8, "batch_tokens": 100, "seed": 3}
-    whole = ExampleBatches(features([9] * 20), **shape)
-    split_up = ExampleBatches(features([9] * 20), **shape, micro_batch_tokens=20)
-    assert numbers(whole, 1) == numbers(split_up, 1)
-    assert all(micro.num_tokens <= 20 for micro in split_up.batch(1, 0)) and len(split_up.batch(1, 0)) == 4
+    source, share = (
+        ExampleBatches(features([9] * 20), batch_size=8, batch_tokens=100, seed=3),
+        Share(micro_batch_tokens=20),
+    )
+    assert numbers(source, 1) == numbers(source, 1, share)
+    parts = source.batch(1, 0, share)
+    assert all(micro.num_tokens <= 20 for micro in parts) and len(parts) == 4
+
+
+def test_a_rank_without_an_example_idles():
+    source = ExampleBatches(features([9, 4, 6]), batch_size=3, batch_tokens=100)
+    ranks = [source.batch(0, 0, Share(rank=rank, num_ranks=4)) for rank in range(4)]
+    assert [[micro.is_idle for micro in rank] for rank in ranks] == [[False], [False], [False], [True]]
+    assert ranks[3][0].targets["labels"].tolist() == [1]
 
 
 def test_order_depends_on_seed_and_epoch_alone():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from erya.data.batches import PackedBatch, pack
 from erya.data.features import Features
-from erya.data.plan import Plan
+from erya.data.plan import WHOLE, Plan, Share
 
 
 class FeaturesSource:
@@ -17,7 +18,6 @@ class FeaturesSource:
     Args:
         features: at least one, all with the same target names.
         batch_tokens: most tokens of a global batch.
-        micro_batch_tokens: most tokens computed at once; None is the whole global batch.
         seed: of the shuffles.
     Raises:
         ConfigError: there are no features, or one is larger than a batch.
@@ -28,16 +28,17 @@ class FeaturesSource:
         features: Sequence[Features],
         *,
         batch_tokens: int,
-        micro_batch_tokens: int | None = None,
         seed: int = 0,
     ) -> None:
-        self._features, self._micro_batch_tokens = features, micro_batch_tokens
+        self._features = features
         lengths = np.array([len(item.ids) for item in features], dtype=np.int32)
         self._plan = Plan(lengths, batch_tokens=batch_tokens, seed=seed)
 
     def num_batches(self, epoch: int) -> int:
         return self._plan.num_batches(epoch)
 
-    def batch(self, epoch: int, index: int) -> list[PackedBatch]:
-        groups = self._plan.micro_batches(epoch, index, self._micro_batch_tokens)
-        return [pack([self._features[number] for number in group]) for group in groups]
+    def batch(self, epoch: int, index: int, share: Share = WHOLE) -> list[PackedBatch]:
+        return [
+            replace(pack([self._features[number] for number in piece.sequences]), is_idle=piece.is_idle)
+            for piece in self._plan.pieces(epoch, index, share)
+        ]

@@ -10,6 +10,7 @@ import torch
 from toy_model import ToyTrainable, toy_recipe, toy_run
 
 from erya.data.batches import PackedBatch
+from erya.data.plan import Share
 from erya.errors import CheckpointError, ConfigError, InputError, StorageError, TrainingError
 from erya.files import exclusive
 from erya.train.loop import train
@@ -258,7 +259,7 @@ def test_a_failing_source_ends_the_run_with_its_error(tmp_path: Path) -> None:
         def num_batches(self, epoch: int) -> int:
             return 3
 
-        def batch(self, epoch: int, index: int) -> list[PackedBatch]:
+        def batch(self, epoch: int, index: int, share: Share) -> list[PackedBatch]:
             raise InputError("the file is gone")
 
     recipe = toy_recipe()

@@ -6,6 +6,7 @@ from features_source import FeaturesSource
 from toy_model import ToyTrainable, toy_features, toy_recipe
 
 from erya.data.batches import PackedBatch
+from erya.data.plan import Share
 from erya.train.optimiser import build_optimiser
 from erya.train.step import StepResult, take_step
 
@@ -16,8 +17,8 @@ def step(trainable: ToyTrainable, batches: list[PackedBatch], *, clip_norm: floa
 
 
 def batches(micro_batch_tokens: int | None) -> list[PackedBatch]:
-    source = FeaturesSource(toy_features(), batch_tokens=100, micro_batch_tokens=micro_batch_tokens)
-    return source.batch(0, 0)
+    source = FeaturesSource(toy_features(), batch_tokens=100)
+    return source.batch(0, 0, Share(micro_batch_tokens=micro_batch_tokens))
 
 
 @pytest.mark.parametrize("micro_batch_tokens", [8, 21, 50])

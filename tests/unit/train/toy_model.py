@@ -106,7 +106,6 @@ def toy_run(directory: Path, trainable: ToyTrainable | None = None, **options: o
     source = FeaturesSource(
         toy_features(),
         batch_tokens=recipe.train.batch_tokens,
-        micro_batch_tokens=recipe.train.micro_batch_tokens,
         seed=recipe.train.seed,
     )
     trainable = trainable or ToyTrainable()

@@ -81,7 +81,6 @@ def finetune(
         prepared.train,
         batch_size=recipe.batch_size,
         batch_tokens=recipe.train.batch_tokens,
-        micro_batch_tokens=recipe.train.micro_batch_tokens,
         seed=recipe.train.seed,
     )
     result = train(
