@@ -1,9 +1,9 @@
 """How training scales: measures compute, all-reduce and data on this machine, and predicts 8 to 1,024 GPUs.
 
 The same cost model (`benchmarks/cost_model.py`) is used three times: fitted to points measured here on two
-ranks and checked against the step of two ranks, which it has not seen; fitted to NVIDIA's published BERT-large
-runs on one and eight A100s and checked on 256 and at another length; and, with assumptions that docs/scale.md
-lists, for H100s. On a machine with CUDA devices `--device cuda` measures there.
+ranks and checked against the step of two ranks, which it has not seen; fitted to NVIDIA's published runs of
+BERT-large on one and eight A100s and checked on 256 and at another length; and, with assumptions that
+docs/scale.md lists, for H100s. On a machine with CUDA devices `--device cuda` measures there.
 
     python -m benchmarks.scale
 """
@@ -43,7 +43,7 @@ SMALL = EncoderConfig(
 _DATA_RATE = 2e6
 COMPUTE_SEQUENCES = (4, 8, 16, 32, 64)
 REDUCE_MIB = (1, 4, 16, 64, 128)
-# NVIDIA DeepLearningExamples, PyTorch BERT-large with LAMB, DGX A100 80 GB, phases 1 (length 128) and 2 (512),
+# NVIDIA DeepLearningExamples, PyTorch BERT-large with LAMB, DGX A100 80 GB, lengths 128 (phase 1) and 512,
 # README of release 21.11: devices -> sequences a second. Batches 65,536 and 32,768; gradients in float16.
 NVIDIA = {128: {1: 580.0, 8: 4_591.0, 256: 138_294.0}, 512: {1: 210.0, 8: 1_657.0}}
 NVIDIA_BATCH = {128: 65_536, 512: 32_768}
@@ -220,7 +220,7 @@ def predictions() -> str:
         for title, stays, grows in (("2 M tokens a batch", 1 << 21, 0), ("64 k tokens a device", 0, 1 << 16)):
             lines += [
                 f"### {name}, {title}\n",
-                "| GPUs | step, ms | compute | waiting | data | reduce | optimiser | M tokens/s | of linear |",
+                "| GPUs | step, ms | compute | waiting | data | reduce | optimiser | M tokens/s | linear |",
                 "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
             ]
             works = {
