@@ -16,6 +16,8 @@ from erya.nn.losses import LossTerm, summed_cross_entropy
 from erya.nn.packing import PackedTensors
 
 LOSS_NAME = "masked_lm"
+# Logits of rows that are no token's begin this low: no probability in 32 bits, and finite in 16.
+_NEVER = -10_000.0
 
 
 class MaskedLanguageHead(nn.Module):
@@ -51,18 +53,29 @@ class MaskedLanguageModel(nn.Module):
 
     def forward(self, batch: PackedTensors) -> Tensor:
         """Logits, shape (M, V), at the rows `batch.targets["masked_positions"]`, int64, shape (M,)."""
-        hidden = self.encoder(batch, rows=batch.targets["masked_positions"]).hidden
-        logits: Tensor = self.head(hidden, self.encoder.embeddings.words.weight)
+        logits: Tensor = self.head(self._chosen(batch), self.encoder.embeddings.words.weight)
         return logits
 
     def loss(self, batch: PackedTensors) -> LossTerm:
         """The loss of a batch whose targets hold `masked_positions` and `masked_labels`, int64 (M,)."""
         labels = batch.targets["masked_labels"]
-        return LossTerm(LOSS_NAME, summed_cross_entropy(self(batch), labels), len(labels))
+        return LossTerm(LOSS_NAME, self.loss_of(self._chosen(batch), labels), len(labels))
 
     def score(self, batch: PackedTensors) -> tuple[LossTerm, int]:
         """The loss of a batch and how many of its predictions are right."""
         labels = batch.targets["masked_labels"]
-        logits = self(batch)
-        correct = int((logits.argmax(dim=-1) == labels).sum())
-        return LossTerm(LOSS_NAME, summed_cross_entropy(logits, labels), len(labels)), correct
+        total, correct = self.score_of(self._chosen(batch), labels)
+        return LossTerm(LOSS_NAME, total, len(labels)), int(correct)
+
+    def loss_of(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """The loss summed over chosen tokens, a float32 scalar, from their states, (M, H), and labels, (M,)."""
+        return summed_cross_entropy(self.head(hidden, self.encoder.embeddings.words.weight), labels)
+
+    def score_of(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The same loss, and how many predictions are right, both 0-dimensional."""
+        logits = self.head(hidden, self.encoder.embeddings.words.weight)
+        return summed_cross_entropy(logits, labels), (logits.argmax(dim=-1) == labels).sum()
+
+    def _chosen(self, batch: PackedTensors) -> Tensor:
+        """States of the chosen tokens, shape (M, H)."""
+        return self.encoder(batch, rows=batch.targets["masked_positions"]).hidden
