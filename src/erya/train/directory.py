@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from erya.train.metrics_file import METRICS_FILE
-from erya.train.record import EVENTS_DIRECTORY
+from erya.train.run_file import RUN_FILE
+from erya.train.trackers.tensorboard import EVENTS_DIRECTORY
+from erya.train.trackers.tracker import TRACKERS_DIRECTORY
 
 RECIPE_FILE = "recipe.yaml"
 CHECKPOINTS_DIRECTORY = "checkpoints"
@@ -18,7 +20,15 @@ def set_aside(directory: Path) -> Path | None:
     Returns:
         Where it is now; None when there was none.
     """
-    names = (RECIPE_FILE, METRICS_FILE, EVENTS_DIRECTORY, CHECKPOINTS_DIRECTORY, MODEL_DIRECTORY)
+    names = (
+        RECIPE_FILE,
+        METRICS_FILE,
+        RUN_FILE,
+        EVENTS_DIRECTORY,
+        TRACKERS_DIRECTORY,
+        CHECKPOINTS_DIRECTORY,
+        MODEL_DIRECTORY,
+    )
     present = [directory / name for name in names if (directory / name).exists()]
     if not present:
         return None

@@ -146,6 +146,9 @@ class Loop:
             step=self.state.step,
             metrics_bytes=self.state.metrics_bytes,
             every_steps=self.recipe.log_every_steps,
+            trackers=self.recipe.trackers,
+            recipe=self.identity["recipe"],
+            tell=self._tell,
         )
         if self.record.lost_bytes:
             self._tell(f"metrics.jsonl is {self.record.lost_bytes} bytes shorter than it was: lines are lost")
@@ -173,6 +176,7 @@ class Loop:
                 self._save()
                 if over:
                     self._take_best_weights()
+                self.record.status = "finished" if over else "interrupted"
         finally:
             for callback in self.callbacks:
                 callback.on_end()

@@ -6,7 +6,7 @@ The loop decides when, the trainable what, callbacks do the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,6 +107,7 @@ class StepReport:
         tokens_per_s: of this step; evaluation and checkpoints do not count.
         progress: how much of the training length is behind, in [0, 1].
         skipped: why the step was skipped, if it was.
+        extra: what else was measured (`train/vitals.py` lists it); some of it on logged steps only.
     """
 
     step: int
@@ -118,6 +119,7 @@ class StepReport:
     tokens_per_s: float
     progress: float
     skipped: str | None = None
+    extra: Mapping[str, float] = field(default_factory=dict)
 
 
 class Callback:

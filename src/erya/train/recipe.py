@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from erya.config import StrictModel
 from erya.runtime import Precision
+from erya.train.trackers.tracker import TrackerName
 
 # What may differ when a run is resumed: how long it goes on, how often it looks up, and how the same global
 # batches are computed. Everything else would make it another run.
@@ -24,6 +25,7 @@ CHANGEABLE_ON_RESUME = frozenset(
         "save_every_steps",
         "keep_checkpoints",
         "log_every_steps",
+        "trackers",
         "max_skips_in_row",
         "monitor.patience",
     }
@@ -92,6 +94,7 @@ class TrainRecipe(StrictModel):
         save_every_steps: write a checkpoint this often, and at the end.
         keep_checkpoints: how many of the last checkpoints stay; the best one stays besides.
         log_every_steps: write a line into metrics.jsonl this often.
+        trackers: who else is given what metrics.jsonl is: tensorboard, mlflow, wandb, trackio.
         max_skips_in_row: steps without a finite loss or gradient are skipped; so many in a row end the run.
         monitor: early stopping and the best checkpoint; None keeps the last state.
     """
@@ -119,6 +122,7 @@ class TrainRecipe(StrictModel):
     save_every_steps: int = Field(default=1000, ge=1)
     keep_checkpoints: int = Field(default=2, ge=1)
     log_every_steps: int = Field(default=1, ge=1)
+    trackers: tuple[TrackerName, ...] = ("tensorboard",)
     max_skips_in_row: int = Field(default=10, ge=1)
     monitor: Monitor | None = None
 

@@ -1,21 +1,23 @@
-"""The written record of a run: metrics.jsonl and TensorBoard events."""
+"""The written record of a run: metrics.jsonl, run.json, and the trackers that follow it."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
+from erya.errors import StorageError
 from erya.files import storage_error
 from erya.train.metrics_file import METRICS_FILE
-from erya.train.protocols import Callback, StepReport
-
-EVENTS_DIRECTORY = "tensorboard"
+from erya.train.protocols import Callback, RunStart, StepReport, Tell
+from erya.train.run_file import RunStatus, now, read_run_file
+from erya.train.trackers.followed import Followed
+from erya.train.trackers.opening import open_trackers
+from erya.train.trackers.tracker import RunInfo, TrackerName
 
 
 class Record(Callback):
@@ -29,20 +31,51 @@ class Record(Callback):
         step: the step the run is resumed from; 0 for a fresh run.
         metrics_bytes: length of metrics.jsonl at that step.
         every_steps: write every so many steps.
+        trackers: who else is given the numbers.
+        recipe: the whole recipe, for them.
+        tell: is told when one of them fails; the run goes on without it.
     Attributes:
         lost_bytes: by how much metrics.jsonl is shorter than it was at that step.
+        status: what run.json will say when the run ends; whoever ends it well says so here.
     Raises:
+        MissingExtraError: the package of a tracker is not installed.
         StorageError: the disk refuses; so do all methods but `on_end`.
     """
 
-    def __init__(self, directory: Path, *, step: int, metrics_bytes: int, every_steps: int) -> None:
-        self._path, self._every_steps = directory / METRICS_FILE, every_steps
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        step: int,
+        metrics_bytes: int,
+        every_steps: int,
+        trackers: Sequence[TrackerName] = ("tensorboard",),
+        recipe: Mapping[str, Any] | None = None,
+        tell: Tell = lambda text: None,
+    ) -> None:
+        self._directory, self._path, self._every_steps = directory, directory / METRICS_FILE, every_steps
+        self.status: RunStatus = "failed"
+        self._recipe, self._step = recipe or {}, step
+        self.run_file = read_run_file(directory)
         with self._writing():
-            self._stream = self._path.open("ab")
-            self.lost_bytes = max(0, metrics_bytes - self._stream.tell())
+            self._stream = self._path.open("a+b")
+            self.lost_bytes = max(0, metrics_bytes - self._stream.seek(0, os.SEEK_END))
+            self._stream.seek(metrics_bytes - self.lost_bytes)
+            undone = self._stream.read()
             self._stream.truncate(metrics_bytes - self.lost_bytes)
-            events = str(directory / EVENTS_DIRECTORY)
-            self._events = SummaryWriter(events, purge_step=step + 1 if step else None)
+        self._trackers = [
+            Followed(name, tracker, self.run_file, undone=undone, tell=tell)
+            for name, tracker in open_trackers(trackers).items()
+        ]
+
+    def on_start(self, start: RunStart) -> None:
+        file = self.run_file
+        file.status, file.started, file.ended, file.error = "running", now(), None, None
+        file.total_steps, file.num_parameters = start.total_steps, start.num_parameters
+        for tracker in self._trackers:
+            name, known_as = self._directory.resolve().name, file.trackers[tracker.name].id
+            tracker.start(RunInfo(name, self._directory, self._recipe, self._step, known_as))
+        file.write(self._directory)
 
     def on_step(self, report: StepReport) -> None:
         if report.skipped is not None:
@@ -55,38 +88,42 @@ class Record(Callback):
                 "tokens_per_s": round(report.tokens_per_s, 1),
                 "lr": report.lr,
                 "grad_norm": report.grad_norm,
+                **report.extra,
             }
             self._write({"step": report.step, "epoch": report.epoch, **values})
-            self._draw({f"train/{name}": value for name, value in values.items()}, report.step)
+            for tracker in self._trackers:
+                tracker.log("train", report.step, values)
 
     def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
         self._write({"step": step, **metrics})
-        self._draw({f"eval/{name.removeprefix('eval_')}": value for name, value in metrics.items()}, step)
+        for tracker in self._trackers:
+            tracker.log("eval", step, {name.removeprefix("eval_"): metrics[name] for name in metrics})
 
     def sync(self) -> int:
         """Bring the record to the disk; return the length of metrics.jsonl in bytes."""
         with self._writing():
             os.fsync(self._stream.fileno())
-            self._events.flush()
+        for tracker in self._trackers:
+            tracker.flush()
         return self._stream.tell()
 
     def on_end(self) -> None:
+        error = sys.exc_info()[1]
+        self.run_file.status, self.run_file.ended = self.status, now()
+        self.run_file.error = None if error is None else f"{type(error).__name__}: {error}"
+        for tracker in self._trackers:
+            tracker.end(self.status)
         # What a full disk did not take is tried again by closing: the error was said the first time.
         with suppress(OSError):
             self._stream.close()
-        with suppress(OSError):
-            self._events.close()
+        with suppress(StorageError):
+            self.run_file.write(self._directory)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         finite = {name: _json_safe(value) for name, value in line.items()}
         with self._writing():
             self._stream.write((json.dumps(finite, ensure_ascii=False) + "\n").encode())
             self._stream.flush()
-
-    def _draw(self, values: Mapping[str, float | None], step: int) -> None:
-        with self._writing():
-            for name, value in values.items():
-                self._events.add_scalar(name, value, step)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
