@@ -68,7 +68,7 @@ class MaskedLanguageModel(nn.Module):
         return LossTerm(LOSS_NAME, total, len(labels)), int(correct)
 
     def loss_of(self, hidden: Tensor, labels: Tensor) -> Tensor:
-        """The loss summed over chosen tokens, a float32 scalar, from their states, (M, H), and labels, (M,)."""
+        """The loss summed over chosen tokens, a float32 scalar, from their states (M, H) and labels (M,)."""
         return summed_cross_entropy(self.head(hidden, self.encoder.embeddings.words.weight), labels)
 
     def score_of(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
