@@ -52,7 +52,8 @@ def main() -> None:
 def masked_texts(directory: Path, length: int) -> Iterator[Masked]:
     """Held-out sequences of about `length` tokens, masked."""
     from erya.data.shards import Shards
-    from erya.pretrain.masking import Masker
+    from erya.pretrain.masking.masker import Masker
+    from erya.pretrain.masking.units import TOKENS
     from erya.pretrain.sequences import ShardSequences
     from erya.tokenizer.wordpiece import Tokenizer
 
@@ -65,7 +66,7 @@ def masked_texts(directory: Path, length: int) -> Iterator[Masked]:
     for draw in range(DRAWS):
         masker = Masker(
             prob=PROB,
-            whole_word=False,
+            units=TOKENS,
             vocab_size=tokenizer.vocab_size,
             special_ids=tokenizer.special_ids | {tokenizer.unk_id},
             mask_id=tokenizer.mask_id,

@@ -121,7 +121,7 @@ def _known_keys(model: type[BaseModel], parents: Sequence[int | str]) -> list[st
         if not inner:
             break
         current = inner[0]
-    return list(current.model_fields)
+    return [field.alias or name for name, field in current.model_fields.items()]
 
 
 def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:

@@ -56,9 +56,7 @@ def run(directory: Path, *callbacks: Callback, recipe: TrainRecipe = RECIPE) -> 
     initialise(module, initializer_range=0.02, generator=torch.Generator().manual_seed(1))
     shards = [FakeShard(seed, documents=30) for seed in (0, 1)]
     sequences = ShardSequences(shards, max_length=40, cls_id=CLS, sep_id=SEP)
-    masker = Masker(
-        prob=0.2, vocab_size=VOCAB, special_ids=range(5), mask_id=MASK, seed=recipe.seed
-    )
+    masker = Masker(prob=0.2, vocab_size=VOCAB, special_ids=range(5), mask_id=MASK, seed=recipe.seed)
     source = MaskedSource(
         sequences,
         masker,

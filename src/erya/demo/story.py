@@ -207,7 +207,7 @@ def _recipe(out: Path, settings: DemoSettings) -> str:
     recipe = {
         "data": {"shards": str(out / "shards"), "max_length": _MAX_LENGTH},
         "model": model,
-        "masking": {"prob": 0.4, "whole_word": False},
+        "masking": {"prob": 0.4, "unit": "token"},
         "train": train,
     }
     return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)

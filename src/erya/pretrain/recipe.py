@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from erya.config import StrictModel
 from erya.models.config import EncoderConfig
+from erya.pretrain.masking.recipe import MaskingRecipe
 from erya.pretrain.sizes import SIZES, SizeName, sized
 from erya.train.recipe import Monitor, TrainRecipe
 
@@ -35,18 +36,6 @@ class DataRecipe(StrictModel):
 
     shards: str
     max_length: int = Field(default=128, ge=8)
-
-
-class MaskingRecipe(StrictModel):
-    """Which tokens to predict.
-
-    Attributes:
-        prob: expected share of the tokens.
-        whole_word: whether the tokens of a word are predicted together.
-    """
-
-    prob: float = Field(default=0.15, gt=0, le=1)
-    whole_word: bool = True
 
 
 class EvaluationRecipe(StrictModel):

@@ -18,6 +18,7 @@ from erya.data.shards import MANIFEST, Shards
 from erya.data.splits import Split
 from erya.files import exclusive, sha256_of
 from erya.pretrain.masking.masker import Masker
+from erya.pretrain.masking.rate import Rate
 from erya.pretrain.objective import MaskedLanguageObjective
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.sequences import ShardSequences
@@ -78,7 +79,7 @@ def pretrain(
     objective = MaskedLanguageObjective(module, held_out=held_out)
     source = MaskedSource(
         sequences,
-        _masker(recipe, tokenizer, prob=recipe.masking.prob, seed=recipe.train.seed),
+        _masker(recipe, tokenizer, prob=recipe.masking.prob.rate, seed=recipe.train.seed),
         batch_tokens=recipe.train.batch_tokens,
         seed=recipe.train.seed,
     )
@@ -140,10 +141,11 @@ def _sequences(
     return made
 
 
-def _masker(recipe: PretrainRecipe, tokenizer: Tokenizer, *, prob: float, seed: int) -> Masker:
+def _masker(recipe: PretrainRecipe, tokenizer: Tokenizer, *, prob: float | Rate, seed: int) -> Masker:
     return Masker(
         prob=prob,
-        whole_word=recipe.masking.whole_word,
+        units=recipe.masking.units_of(recipe.masking.unit),
+        shares=recipe.masking.replace.shares,
         vocab_size=tokenizer.vocab_size,
         special_ids=tokenizer.special_ids | {tokenizer.unk_id},
         mask_id=tokenizer.mask_id,

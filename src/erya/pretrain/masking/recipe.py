@@ -1,0 +1,140 @@
+"""Masking as a recipe says it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_serializer, model_validator
+
+from erya.config import StrictModel
+from erya.pretrain.masking.rate import Rate
+from erya.pretrain.masking.replacement import Shares
+from erya.pretrain.masking.units import TOKENS, WORDS, Units, ngrams, spans
+
+UnitName = Literal["token", "word", "ngram", "span"]
+Similarity = Literal["pinyin", "shape", "neighbours"]
+
+
+class RateRecipe(StrictModel):
+    """A share of the tokens: a number, or `{from, to, tokens}` for one that moves in a straight line.
+
+    Attributes:
+        start: the share at the beginning; in a recipe `from`.
+        to: the share in the end.
+        tokens: of the run, until it is reached.
+    """
+
+    start: float = Field(alias="from", gt=0, le=1)
+    to: float = Field(gt=0, le=1)
+    tokens: int = Field(ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_number_is_a_constant(cls, given: Any) -> Any:
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            return {"from": given, "to": given, "tokens": 0}
+        if not isinstance(given, dict | RateRecipe):
+            raise ValueError("give a share in (0, 1], or {from: share, to: share, tokens: number}")
+        return given
+
+    @model_serializer
+    def _as_written(self) -> float | dict[str, float]:
+        if self.start == self.to and not self.tokens:
+            return self.to
+        return {"from": self.start, "to": self.to, "tokens": self.tokens}
+
+    @property
+    def rate(self) -> Rate:
+        return Rate(self.start, self.to, self.tokens)
+
+
+class ReplaceRecipe(StrictModel):
+    """What the model sees in place of the tokens it is to predict; the rest stays as it is.
+
+    Attributes:
+        mask: share that becomes [MASK].
+        random: share that becomes any token.
+        similar: share that becomes a similar token (`masking.similar` says which those are).
+    """
+
+    mask: float = Field(default=0.8, ge=0, le=1)
+    random: float = Field(default=0.1, ge=0, le=1)
+    similar: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _shares_of_one(self) -> Self:
+        if (total := self.mask + self.random + self.similar) > 1 + 1e-9:
+            raise ValueError(f"mask, random and similar add up to {total:g}; at most 1 can be replaced")
+        return self
+
+    @property
+    def shares(self) -> Shares:
+        return Shares(mask=self.mask, random=self.random, similar=self.similar)
+
+
+class SimilarRecipe(StrictModel):
+    """Which tokens are similar.
+
+    Attributes:
+        by: `pinyin` (said alike), `shape` (written alike), `neighbours` (near in an encoder's embeddings);
+            of several each gives its part.
+        model: the encoder for `neighbours`, a model directory; None takes `init_from`.
+        num_candidates: at most so many for a token.
+    """
+
+    by: tuple[Literal["pinyin", "shape", "neighbours"], ...] = Field(
+        default=("pinyin", "shape"), min_length=1
+    )
+    model: str | None = None
+    num_candidates: int = Field(default=10, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _a_model_for_neighbours_only(self) -> Self:
+        if self.model is not None and "neighbours" not in self.by:
+            raise ValueError("model is for neighbours; add neighbours to by, or leave model out")
+        return self
+
+
+class MaskingRecipe(StrictModel):
+    """Which tokens to predict, and what the model sees in their place.
+
+    Attributes:
+        prob: expected share of the tokens; a number or `{from, to, tokens}`.
+        unit: what is predicted together: single tokens, whole words, runs of words with `ngram_weights`, or
+            runs with geometric lengths, all of whose tokens are replaced in the same way.
+        ngram_weights: share of runs of 1, 2, ... words.
+        span_mean: mean number of words of a span.
+        span_max: greatest number.
+        replace: what the model sees.
+        similar: which tokens are similar; needed with `replace.similar`.
+    """
+
+    prob: RateRecipe = Field(default=RateRecipe.model_validate(0.15))
+    unit: UnitName = "word"
+    ngram_weights: tuple[float, ...] = Field(default=(0.4, 0.3, 0.2, 0.1), min_length=1, max_length=16)
+    span_mean: float = 3.8
+    span_max: int = Field(default=10, ge=1, le=100)
+    replace: ReplaceRecipe = ReplaceRecipe()
+    similar: SimilarRecipe | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if min(self.ngram_weights) < 0 or not sum(self.ngram_weights):
+            raise ValueError("ngram_weights are shares: none below 0, not all of them 0")
+        try:
+            self.units_of("span")
+        except ValueError as error:
+            raise ValueError(f"{error}: set span_mean to less than (span_max + 1) / 2") from None
+        if self.replace.similar and self.similar is None:
+            raise ValueError("replace.similar needs similar, e.g. {by: [pinyin, shape]}")
+        if self.similar is not None and not self.replace.similar:
+            raise ValueError("similar is not used: give replace.similar a share")
+        return self
+
+    def units_of(self, unit: UnitName) -> Units:
+        """The units of a name, with this recipe's lengths."""
+        if unit == "ngram":
+            return ngrams(self.ngram_weights)
+        if unit == "span":
+            return spans(mean=self.span_mean, longest=self.span_max)
+        return WORDS if unit == "word" else TOKENS
