@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from erya.nn.activation import Activation
+from erya.nn.stacked import StackedLinear
 
 
 def _gelu_new(x: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ class GatedFeedForward(nn.Module):
 
     def __init__(self, size: int, inner_size: int, *, activation: Activation, bias: bool = True) -> None:
         super().__init__()
-        self.up = nn.Linear(size, 2 * inner_size, bias=bias)
+        self.up = StackedLinear(size, 2 * inner_size, num_stacked=2, bias=bias)
         self.down = nn.Linear(inner_size, size, bias=bias)
         self.activation = ACTIVATIONS[activation]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -60,6 +60,14 @@ class Trainable(Protocol):
     def inputs(self, batch: PackedBatch) -> Any:
         """What the module is called with, on the module's device."""
         ...
+
+
+@runtime_checkable
+class Stacked(Protocol):
+    """A linear layer that is several in one, such as queries, keys and values."""
+
+    num_stacked: int
+    """How many matrices of one shape are stacked along the rows of its weight."""
 
 
 class Source(Protocol):
