@@ -25,10 +25,10 @@ class PackedBatch:
         bounds: sequence s is tokens bounds[s] to bounds[s + 1], int32, shape (S + 1,).
         max_length: tokens of the longest sequence.
         targets: what to predict, by name: one entry a sequence or what the objective defines.
-        prefixes: so many first tokens of a sequence are seen by all its tokens, a later one by itself and those
-            right of it; int32, shape (S,). 1: from left to right; the sequence's length: all see all, as in
-            every sequence where this is None. What is read from right to left is laid out from its last token
-            to its first, with descending positions and a prefix of 1.
+        prefixes: so many first tokens of a sequence are seen by all its tokens, a later one by itself and
+            those right of it; int32, shape (S,). 1: from left to right; the sequence's length: all see all,
+            as in every sequence where this is None. What is read from right to left is laid out from its last
+            token to its first, with descending positions and a prefix of 1.
         is_idle: another rank learns from it too; here its losses count nothing.
     """
 

@@ -16,6 +16,7 @@ from erya.nn import attention_general, attention_matmul, attention_varlen, atten
 from erya.nn.layout import Layout
 from erya.nn.relative import DisentangledDistances, RelativeScores, SinusoidDistances
 from erya.nn.rotary import RotaryTurn
+from erya.nn.stacked import StackedLinear
 
 BackendName = Literal["auto", "varlen", "matmul", "window", "general"]
 # Beyond so many windows a sequence is better cut into chunks than squared and masked; see benchmarks/log.md.
@@ -42,14 +43,14 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A kernel and what it can do.
+    """A kernel and what it can do; prefixes, which stand in the layout, all can.
 
     Attributes:
         attend: (qkv, layout, demand) -> (N, H).
         dropout: whether it can drop attention probabilities.
         relative: whether it takes relative positions.
         window: whether it is for attention with a window, without, or None for both.
-        gaps: whether the positions of a sequence may have gaps, where they matter.
+        gaps: whether the positions of a sequence may have gaps where there is a window.
         devices: device types it runs on; None for all.
         dtypes: number formats it takes; None for all.
     """
@@ -74,13 +75,15 @@ class Backend:
             return "it has no relative positions"
         if self.window is not None and self.window != (demand.window is not None):
             return "it is for attention with a window" if self.window else "it has no window"
-        if layout.has_gaps and not self.gaps:
+        if demand.window is not None and layout.has_gaps and not self.gaps:
             return "it takes no positions with gaps"
         return None
 
 
 def _varlen(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
-    return attention_varlen.attend(qkv, layout, num_heads=demand.num_heads, dropout_prob=demand.dropout_prob)
+    return attention_varlen.attend(
+        qkv, layout, num_heads=demand.num_heads, dropout_prob=demand.dropout_prob, window=demand.window
+    )
 
 
 def _matmul(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
@@ -102,9 +105,9 @@ def _general(qkv: Tensor, layout: Layout, demand: Demand) -> Tensor:
 
 # In order of preference; why in this order stands in benchmarks/log.md.
 BACKENDS: dict[str, Backend] = {
-    "varlen": Backend(_varlen, dropout=False, devices=("cuda",), dtypes=_HALF),
-    "matmul": Backend(_matmul, window=None),
+    "varlen": Backend(_varlen, dropout=False, window=None, gaps=False, devices=("cuda",), dtypes=_HALF),
     "window": Backend(_window, window=True, gaps=False),
+    "matmul": Backend(_matmul, window=None),
     "general": Backend(_general, relative=True, window=None),
 }
 
@@ -125,7 +128,7 @@ def attend(qkv: Tensor, layout: Layout, demand: Demand, *, backend: BackendName 
     demand = _without_idle_window(demand, layout)
     if backend == "auto":
         cut = demand.window is not None and layout.max_length > _WINDOWS_TO_CUT * demand.window
-        names = ("window", *BACKENDS) if cut else tuple(BACKENDS)
+        names = (name for name in BACKENDS if cut or name != "window")
         chosen = next(BACKENDS[n] for n in names if BACKENDS[n].refusal(qkv, layout, demand) is None)
     else:
         chosen = BACKENDS[backend]
@@ -187,7 +190,7 @@ class SelfAttention(nn.Module):
             raise ValueError(f"{num_heads} heads do not divide a width of {size}")
         self.num_heads, self.dropout_prob = num_heads, dropout_prob
         self.window, self.backend = window, backend
-        self.qkv = nn.Linear(size, 3 * size, bias=bias)
+        self.qkv = StackedLinear(size, 3 * size, num_stacked=3, bias=bias)
         self.output = nn.Linear(size, size, bias=bias)
         self.turn, self.relative = turn, relative
 

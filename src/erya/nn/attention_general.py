@@ -79,6 +79,8 @@ def _scores(
         relative.add_scores(scores, query, key, group.distances(query.device))
     if window is not None:
         scores.masked_fill_(group.beyond(window, query.device)[:, None], float("-inf"))
+    if group.unseen is not None:
+        scores.masked_fill_(group.unseen[:, None], float("-inf"))
     if group.key_bias is not None:
         scores += group.key_bias[:, None].to(scores.dtype)
     return scores

@@ -105,7 +105,7 @@ def _backward(
 
 
 def _scores(query: Tensor, key: Tensor, group: Group, window: int | None) -> Tensor:
-    """Scaled products of queries and keys, -inf at padding and beyond the window, shape (G * A, L, L)."""
+    """Scaled products of queries and keys, -inf where a key is not seen, shape (G * A, L, L)."""
     scale = query.shape[-1] ** -0.5
     num_heads = query.shape[0] // group.num_sequences
     if group.key_bias is None:
@@ -113,9 +113,11 @@ def _scores(query: Tensor, key: Tensor, group: Group, window: int | None) -> Ten
     else:
         bias = group.key_bias.to(query.dtype).repeat_interleave(num_heads, dim=0)
         scores = torch.baddbmm(bias, query, key.mT, alpha=scale)
+    by_head = scores.view(-1, num_heads, *scores.shape[1:])
     if window is not None:
-        beyond = group.beyond(window, query.device)[:, None]
-        scores.view(-1, num_heads, *scores.shape[1:]).masked_fill_(beyond, float("-inf"))
+        by_head.masked_fill_(group.beyond(window, query.device)[:, None], float("-inf"))
+    if group.unseen is not None:
+        by_head.masked_fill_(group.unseen[:, None], float("-inf"))
     return scores
 
 

@@ -58,7 +58,7 @@ def _chunked(
 
 
 def _visible(group: Group, chunks: int, window: int, device: torch.device) -> Tensor:
-    """Which keys a query may see, shape (G or 1, 1, C, W, 3 * W); all where a query is none.
+    """Which keys a query may see, shape (G or 1, 1, C, W, 3 * W); all that there are where a query is none.
 
     One that sees nothing at all would make gradients NaN.
     """
@@ -67,9 +67,12 @@ def _visible(group: Group, chunks: int, window: int, device: torch.device) -> Te
         chunks, device=device
     ).view(chunks, 1, 1)
     near = ((asking - asked).abs() <= window) & (asked >= 0) & (asked < group.length)
-    near |= asking >= group.length
+    near = near[None, None]
+    if group.prefixes is not None:
+        near = near & ((asked <= asking) | (asked < group.prefixes.view(-1, 1, 1, 1, 1)))
+    near = near | (asking >= group.length)
     if group.padding is None:
-        return near[None, None]
+        return near
     real = ~group.padding.view(group.num_sequences, group.length)
     keys = functional.pad(real, (window, (chunks + 1) * window - group.length))
     queries = functional.pad(real, (0, chunks * window - group.length)).view(-1, 1, chunks, window, 1)

@@ -47,7 +47,16 @@ class TokenConvolution(nn.Module):
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, source: Tensor, hidden: Tensor, layout: Layout) -> Tensor:
-        """From what is convolved and the states it is added to, both of shape (N, H), to (N, H)."""
+        """From what is convolved and the states it is added to, both of shape (N, H), to (N, H).
+
+        Raises:
+            ValueError: some tokens must not see what is right of them.
+        """
+        if layout.parts is not None:
+            raise ValueError(
+                "a convolution over tokens shows each its right neighbours: this encoder takes no prefixes;"
+                " train it with attention in both directions, or leave the convolution out"
+            )
         (width,) = self.convolution.kernel_size
         neighbours = neighbour_rows(layout, len(source), width)
         seen = functional.pad(source, (0, 0, 0, 1)).index_select(0, neighbours.view(-1))

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from erya.data.batches import PackedBatch, bounds_of, positions_of
+from erya.nn.prefixes import prefixes_of
+from erya.nn.transfer import to_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,10 @@ class PackedTensors:
         bounds: int32, shape (S + 1,), on the device.
         lengths: the sequence lengths, S Python integers: no wait for the device to know them.
         targets: what to predict, by name.
-        has_gaps: whether some sequence's positions do not count 0, 1, 2, ...
+        has_gaps: whether some sequence's positions do not count 0, 1, 2, ... in either direction.
         task_ids: kind of task of each token, int64, shape (N,); None: 0 for all.
+        prefixes: see `PackedBatch`, S Python integers from 1 to the length; None: all see all.
+        has_reversed: whether some sequence is laid out from its last token to its first.
     """
 
     ids: Tensor
@@ -37,6 +41,8 @@ class PackedTensors:
     targets: dict[str, Tensor]
     has_gaps: bool = False
     task_ids: Tensor | None = None
+    prefixes: tuple[int, ...] | None = None
+    has_reversed: bool = False
 
     @property
     def max_length(self) -> int:
@@ -44,19 +50,26 @@ class PackedTensors:
 
     @classmethod
     def from_batch(cls, batch: PackedBatch, device: torch.device) -> PackedTensors:
-        """Copy `batch` to `device`."""
-
-        def move(array: np.ndarray, dtype: torch.dtype | None = None) -> Tensor:
-            tensor = torch.from_numpy(np.ascontiguousarray(array)).to(dtype)
-            return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
+        """`batch` on a device; a GPU gets it in one copy that the processor does not wait for."""
+        integers = (batch.ids, batch.type_ids, batch.positions)
+        arrays: list[np.ndarray] = [
+            *(array.astype(np.int64) for array in integers),
+            batch.bounds,
+            *batch.targets.values(),
+        ]
+        ids, type_ids, positions, bounds, *targets = to_device(arrays, device)
+        lengths = tuple(np.diff(batch.bounds).tolist())
+        has_gaps, has_reversed = _order_of(batch.positions, np.array(lengths))
         return cls(
-            ids=move(batch.ids, torch.int64),
-            type_ids=move(batch.type_ids, torch.int64),
-            positions=move(batch.positions, torch.int64),
-            bounds=move(batch.bounds),
-            lengths=tuple(np.diff(batch.bounds).tolist()),
-            targets={name: move(array) for name, array in batch.targets.items()},
+            ids=ids,
+            type_ids=type_ids,
+            positions=positions,
+            bounds=bounds,
+            lengths=lengths,
+            targets=dict(zip(batch.targets, targets, strict=True)),
+            has_gaps=has_gaps,
+            prefixes=prefixes_of(batch.prefixes, lengths),
+            has_reversed=has_reversed,
         )
 
     @classmethod
@@ -89,6 +102,18 @@ class PackedTensors:
             has_gaps=not torch.equal(positions, counted.to(positions.dtype)),
             task_ids=None if task_ids is None else task_ids[keep].long(),
         )
+
+
+def _order_of(positions: np.ndarray, lengths: np.ndarray) -> tuple[bool, bool]:
+    """Whether some sequence's positions have gaps, and whether some count down."""
+    counted = positions_of(lengths)
+    if np.array_equal(positions, counted):
+        return False, False
+    down = positions == np.repeat(lengths - 1, lengths) - counted
+    starts = bounds_of(lengths)[:-1]
+    is_up = np.logical_and.reduceat(positions == counted, starts)
+    is_down = np.logical_and.reduceat(down, starts)
+    return not bool((is_up | is_down).all()), bool((is_down & ~is_up).any())
 
 
 def repad(packed: Tensor, attention_mask: Tensor) -> Tensor:
