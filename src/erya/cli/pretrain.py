@@ -80,6 +80,8 @@ def _show(done: Pretrained, out: Path, *, as_json: bool) -> None:
         "tokens_per_s": round(state.tokens / state.seconds, 1) if state.seconds else 0.0,
         **(state.best_metrics or state.metrics),
     }
+    if done.baseline is not None:
+        reached["bigram_masked_accuracy"] = done.baseline
     if as_json:
         print_json(reached)
     else:

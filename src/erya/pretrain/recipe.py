@@ -44,10 +44,12 @@ class EvaluationRecipe(StrictModel):
     Attributes:
         max_tokens: how much of it, at most.
         prob: share of the tokens predicted; 0.15 keeps runs with other masking comparable.
+        baseline: whether to say first how many a bigram model guesses; takes seconds.
     """
 
     max_tokens: int = Field(default=100_000, ge=1)
     prob: float = Field(default=0.15, gt=0, le=1)
+    baseline: bool = True
 
 
 class PretrainMonitor(Monitor):

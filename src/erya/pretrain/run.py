@@ -17,6 +17,7 @@ from erya.data.batches import PackedBatch
 from erya.data.shards import MANIFEST, Shards
 from erya.data.splits import Split
 from erya.files import exclusive, sha256_of
+from erya.pretrain.baseline import bigram_accuracy
 from erya.pretrain.masking.masker import Masker
 from erya.pretrain.masking.rate import Rate
 from erya.pretrain.objective import MaskedLanguageObjective
@@ -29,8 +30,8 @@ from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Tell
 
-# Both may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
-_CHANGEABLE = ("data.shards", "init_from")
+# Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
+_CHANGEABLE = ("data.shards", "init_from", "evaluation.baseline")
 _HELD_OUT_SEED = 0  # not the recipe's: runs with different seeds are scored on the same masks
 
 
@@ -41,10 +42,12 @@ class Pretrained:
     Attributes:
         model: the model directory; None when the run was interrupted.
         result: how training ended.
+        baseline: a bigram model's accuracy on the held-out masks, in [0, 1]; None where nobody asked.
     """
 
     model: Path | None
     result: TrainResult
+    baseline: float | None = None
 
 
 def pretrain(
@@ -76,6 +79,7 @@ def pretrain(
     module = build_model(recipe, tokenizer, tell=tell)
     sequences = _sequences(training, "train", recipe, tokenizer, tell)
     held_out = _held_out(recipe, tokenizer, tell=tell)
+    baseline = _baseline(recipe, sequences, held_out, tokenizer, tell)
     objective = MaskedLanguageObjective(module, held_out=held_out)
     source = MaskedSource(
         sequences,
@@ -96,7 +100,7 @@ def pretrain(
         resume=resume,
     )
     if result.interrupted:
-        return Pretrained(None, result)
+        return Pretrained(None, result, baseline)
     info = ModelInfo(
         task="masked_lm",
         max_length=recipe.data.max_length,
@@ -106,7 +110,7 @@ def pretrain(
     with exclusive(directory):
         model = directory / MODEL_DIRECTORY
         save_model(model, module=module, tokenizer=tokenizer, info=info, replace=True)
-    return Pretrained(model, result)
+    return Pretrained(model, result, baseline)
 
 
 def _held_out(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> list[PackedBatch]:
@@ -120,6 +124,22 @@ def _held_out(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> li
     if not batches:
         tell("warning: the shards have no held-out text, so nothing will say how good the model is")
     return batches
+
+
+def _baseline(
+    recipe: PretrainRecipe,
+    sequences: ShardSequences,
+    held_out: Sequence[PackedBatch],
+    tokenizer: Tokenizer,
+    tell: Tell,
+) -> float | None:
+    """What a model must beat to have learnt more than which characters stand side by side."""
+    if not recipe.evaluation.baseline or not held_out:
+        return None
+    ids = {"vocab_size": tokenizer.vocab_size, "mask_id": tokenizer.mask_id}
+    accuracy = bigram_accuracy(sequences, held_out, **ids)
+    tell(f"heldout: a bigram model guesses {accuracy:.1%} of the masked tokens")
+    return accuracy
 
 
 def _sequences(

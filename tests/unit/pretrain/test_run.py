@@ -149,6 +149,14 @@ def test_a_model_that_no_file_can_say_is_refused_before_it_is_trained(shards: Pa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_bigram_model_is_scored_first(shards: Path, tmp_path: Path) -> None:
+    done, said = run(tmp_path / "asked", shards, "train.steps=1")
+    assert done.baseline is not None and 0 < done.baseline < 1
+    assert f"heldout: a bigram model guesses {done.baseline:.1%} of the masked tokens" in said
+    done, said = run(tmp_path / "not", shards, "train.steps=1", "evaluation.baseline=false")
+    assert done.baseline is None and not any("bigram" in line for line in said)
+
+
 def test_missing_shards_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a shards directory"):
         run(tmp_path / "out", tmp_path / "nothing")
@@ -161,7 +169,15 @@ def command(out: Path, shards: Path, *more: str) -> int:
 def test_the_command(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(tmp_path / "out", shards, "--json") == 0
     shown = json.loads(capsys.readouterr().out)
-    assert {"model", "steps", "tokens", "tokens_per_s", "eval_loss", "eval_masked_accuracy"} <= shown.keys()
+    assert {
+        "model",
+        "steps",
+        "tokens",
+        "tokens_per_s",
+        "eval_loss",
+        "eval_masked_accuracy",
+        "bigram_masked_accuracy",
+    } <= shown.keys()
     assert command(tmp_path / "out", shards, "--no-resume", "--json") == 0
     assert losses(tmp_path / "out") == losses(tmp_path / "out" / "previous-1")
 
