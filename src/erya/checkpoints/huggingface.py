@@ -81,20 +81,28 @@ def parse_config(data: Mapping[str, Any], *, family: Family, where: str) -> Fore
 
 
 def render_config(
-    config: EncoderConfig, info: ModelInfo, *, unused: Collection[str] = (), where: str = "the model"
+    config: EncoderConfig,
+    info: ModelInfo,
+    *,
+    tasks: tuple[TaskName, ...] | None = None,
+    unused: Collection[str] = (),
+    where: str = "the model",
 ) -> dict[str, Any]:
     """The contents of the `config.json` with which `transformers` builds the same model.
 
     Args:
         config: of the encoder.
         info: task, labels, dropout.
+        tasks: whose heads the model has, in the order of `HEAD_PREFIXES`; None: that of `info.task`.
         unused: fields of `config` that the model to save makes no use of: `pooler`, the `head_...` ones.
         where: what is rendered, for errors.
     Raises:
         CheckpointError: the family has no such head, or cannot say a field of `config`.
     """
     family = FAMILIES[config.family]
-    entries = require_saveable(config, info.task, unused=unused, where=where)
+    if tasks is None:
+        tasks = () if info.task is None else (info.task,)
+    entries = require_saveable(config, tasks, unused=unused, where=where)
     if info.labels is not None:
         entries |= _render_labels(info)
     if info.labels is not None and family.dropout_key is not None:
@@ -103,9 +111,9 @@ def render_config(
 
 
 def require_saveable(
-    config: EncoderConfig, task: TaskName | None, *, unused: Collection[str] = (), where: str
+    config: EncoderConfig, tasks: tuple[TaskName, ...], *, unused: Collection[str] = (), where: str
 ) -> dict[str, Any]:
-    """Make sure that a model with this task's head can be written; for the arguments see `render_config`.
+    """Make sure that a model with these tasks' heads can be written; for the arguments see `render_config`.
 
     Returns:
         What `config.json` says of its class, family and encoder.
@@ -113,9 +121,10 @@ def require_saveable(
         CheckpointError: the family has no such head, or cannot say a field of `config`.
     """
     family = FAMILIES[config.family]
-    saved_as = family.class_for(task)
+    saved_as = family.class_for(tasks)
     if saved_as is None:
-        raise CheckpointError(f"the family {family.name} has no class for the task {task}", where=where)
+        wanted = f"the task {tasks[0]}" if len(tasks) == 1 else f"the tasks {' and '.join(tasks)} together"
+        raise CheckpointError(f"the family {family.name} has no class for {wanted}", where=where)
     entries = {"architectures": [saved_as], "model_type": family.name, **family.render(config)}
     _require_said(family, config, entries, unused, where)
     return entries

@@ -37,7 +37,8 @@ def save_model(
 
     Args:
         directory: its name; must not hold anything yet unless `replace`.
-        module: an `Encoder`, or a model with `encoder` and the head that `info.task` names.
+        module: an `Encoder`, or a model with `encoder` and the head that `info.task` names, perhaps beside
+            others that the family has together with it.
         tokenizer: the tokenizer the model was trained with.
         info: task, labels, limits, provenance; the tokenizer's mode is filled in from the tokenizer.
         replace: whether an existing directory may be replaced.
@@ -50,7 +51,7 @@ def save_model(
     values = named_tensors(module)
     _require_fit(encoder.config, tokenizer, info, values, directory)
     unused = unused_fields(values)
-    entries = render_config(encoder.config, info, unused=unused, where=str(directory))
+    entries = render_config(encoder.config, info, tasks=tasks_of(values), unused=unused, where=str(directory))
     tensors = foreign_tensors(module)
     with atomic_directory(directory, replace=replace) as aside:
         write_json(aside / CONFIG_FILE, entries)
@@ -154,7 +155,7 @@ def _require_fit(
         problem = f"max_length {info.max_length} is more than the {config.max_positions} positions"
     elif classes != (len(info.labels) if info.labels is not None else None):
         problem = f"the labels are {info.labels}, the classifier has {classes or 'no'} outputs"
-    elif tasks_of(values) != (() if info.task is None else (info.task,)):
+    elif tasks_of(values)[:1] != (() if info.task is None else (info.task,)):
         problem = f"the task is {info.task}, which the module's head is not for"
     if problem is not None:
         raise CheckpointError(problem, where=str(where))

@@ -41,7 +41,7 @@ def _fresh_model(recipe: PretrainRecipe, tokenizer: Tokenizer) -> MaskedLanguage
     sizes = recipe.model.model_dump() | {"vocab_size": tokenizer.vocab_size, "pad_id": tokenizer.pad_id}
     config = EncoderConfig.model_validate(sizes)
     # What cannot be saved at the end is better refused now.
-    require_saveable(config, "masked_lm", unused=("pooler",), where="model")
+    require_saveable(config, ("masked_lm",), unused=("pooler",), where="model")
     module = MaskedLanguageModel(Encoder(config, pooler=False))
     noise = torch.Generator().manual_seed(recipe.train.seed)
     initialise(module, initializer_range=config.initializer_range, generator=noise)

@@ -52,7 +52,7 @@ class Family:
         render: the entries of `config.json` for a configuration.
         tensors: names of the encoder's tensors, for a configuration; its pooler's if it has one of its own.
         heads: names of each task's tensors, for a configuration; a pooler's where it comes with the head.
-        classes: the tasks whose heads each class has; the first class with a task alone is written.
+        classes: the tasks whose heads each class has; the first class with the wanted ones is written.
         tied: other names of theirs for values that stand in a table.
         dropout_key: which option is the dropout before a classifier; None: it has none of its own.
         dropout_default: its value when nothing is said; None: the encoder's.
@@ -76,10 +76,9 @@ class Family:
     other_heads: tuple[str, ...] = field(default=("sequence_summary.",))
     derived: Callable[[EncoderConfig], dict[str, NDArray[np.float32]]] = _nothing
 
-    def class_for(self, task: TaskName | None) -> str | None:
-        """The class a model with this task's head is saved as; None if the family has none."""
-        wanted = () if task is None else (task,)
-        suffix = next((name for name, tasks in self.classes.items() if tasks == wanted), None)
+    def class_for(self, tasks: tuple[TaskName, ...]) -> str | None:
+        """The class a model with the heads of just these tasks is saved as; None if the family has none."""
+        suffix = next((name for name, of in self.classes.items() if of == tasks), None)
         return None if suffix is None else self.class_prefix + suffix
 
     def table(self, config: EncoderConfig, tasks: tuple[TaskName, ...]) -> Table:
