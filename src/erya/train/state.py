@@ -22,6 +22,7 @@ class RunState(BaseModel):
         epoch: epoch of the next batch.
         batch: its index within the epoch.
         tokens: tokens seen.
+        sequences: sequences seen.
         seconds: time spent in steps; evaluation and checkpoints do not count.
         skips: the skip list.
         skips_in_row: skipped steps at the end of the steps done.
@@ -40,6 +41,7 @@ class RunState(BaseModel):
     epoch: int = 0
     batch: int = 0
     tokens: int = 0
+    sequences: int = 0
     seconds: float = 0.0
     skips: list[Skip] = []
     skips_in_row: int = 0

@@ -145,6 +145,7 @@ def fake_package(monkeypatch: pytest.MonkeyPatch, name: str) -> list[FakeRun]:
         return runs[-1]
 
     package.init, package.Settings = init, dict  # type: ignore[attr-defined]
+    package.finish = lambda: runs[-1].finish()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, name, package)
     return runs
 
@@ -176,7 +177,7 @@ def test_trackio_goes_on_by_name_and_keeps_stdout_clean(
     assert runs[0].options["name"] == runs[1].options["name"]
     assert runs[0].options["name"].startswith(f"{tmp_path.name}-")
     assert [step for run in runs for step, _ in run.points] == [1, 2, 3, 4, 5, 6]
-    assert capsys.readouterr().out == ""
+    assert runs[-1].ended is not None and capsys.readouterr().out == ""
 
 
 def test_the_run_file_says_what_became_of_the_run(tmp_path: Path) -> None:

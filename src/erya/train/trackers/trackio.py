@@ -44,7 +44,7 @@ class Trackio:
 
     def end(self, status: RunStatus) -> None:
         with redirect_stdout(sys.stderr):
-            self._run.finish()
+            _trackio().finish()  # the run's own would be said again when the process ends
 
 
 def _trackio() -> ModuleType:
