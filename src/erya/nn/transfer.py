@@ -24,7 +24,7 @@ def to_device(arrays: Sequence[np.ndarray], device: torch.device) -> list[Tensor
     Returns:
         A tensor for each; on a GPU they share memory.
     """
-    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    tensors = [torch.from_numpy(np.asarray(array, order="C")) for array in arrays]
     if device.type != "cuda":
         return [tensor.to(device) for tensor in tensors]
     return views_of(side_by_side(tensors, pinned=True).to(device, non_blocking=True), tensors)
