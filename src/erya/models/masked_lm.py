@@ -12,7 +12,7 @@ from torch.nn import functional
 from erya.models.encoder import Encoder
 from erya.models.parts import make_norm
 from erya.nn.feedforward import ACTIVATIONS
-from erya.nn.losses import LossTerm, summed_cross_entropy
+from erya.nn.losses import LossTerm, linear_cross_entropy, linear_cross_entropy_and_hits
 from erya.nn.packing import PackedTensors
 
 LOSS_NAME = "masked_lm"
@@ -36,7 +36,12 @@ class MaskedLanguageHead(nn.Module):
 
     def forward(self, hidden: Tensor, embedding: Tensor) -> Tensor:
         """From states, shape (M, H), and the token embedding, shape (V, E), to logits, shape (M, V)."""
-        return functional.linear(self.norm(self.activation(self.dense(hidden))), embedding, self.bias)
+        return functional.linear(self.transformed(hidden), embedding, self.bias)
+
+    def transformed(self, hidden: Tensor) -> Tensor:
+        """What meets the token embedding: from states, shape (M, H), to (M, E)."""
+        transformed: Tensor = self.norm(self.activation(self.dense(hidden)))
+        return transformed
 
 
 class MaskedLanguageModel(nn.Module):
@@ -69,13 +74,35 @@ class MaskedLanguageModel(nn.Module):
 
     def loss_of(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """The loss summed over chosen tokens, a float32 scalar, from their states (M, H) and labels (M,)."""
-        return summed_cross_entropy(self.head(hidden, self.encoder.embeddings.words.weight), labels)
+        return linear_cross_entropy(*self._meeting(hidden), labels)
 
     def score_of(self, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The same loss, and how many predictions are right, both 0-dimensional."""
-        logits = self.head(hidden, self.encoder.embeddings.words.weight)
-        return summed_cross_entropy(logits, labels), (logits.argmax(dim=-1) == labels).sum()
+        """The same loss, and how many predictions are right, both 0-dimensional and without gradients."""
+        return linear_cross_entropy_and_hits(*self._meeting(hidden), labels)
+
+    def _meeting(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What logits are made of: states (M, E), the token embedding (V, E), the bias (V,)."""
+        return self.head.transformed(hidden), self.encoder.embeddings.words.weight, self.head.bias
 
     def _chosen(self, batch: PackedTensors) -> Tensor:
         """States of the chosen tokens, shape (M, H)."""
-        return self.encoder(batch, rows=batch.targets["masked_positions"]).hidden
+        hidden: Tensor = self.encoder(batch, rows=batch.targets["masked_positions"]).hidden
+        return hidden
+
+
+def padded_rows(vocab_size: int) -> int:
+    """Rows of an embedding for so many tokens: the next multiple of 64, which matrix units like best.
+
+    Source: Shoeybi et al. 2019, Megatron-LM, section 3.
+    """
+    return -(-vocab_size // 64) * 64
+
+
+def silence_rows(model: MaskedLanguageModel, vocab_size: int) -> None:
+    """Keep rows from `vocab_size` on, which are no token's, from ever being predicted.
+
+    The head's bias does it, so it is saved with the model and holds wherever that is opened. In training such
+    rows have no share in the loss, and no gradient.
+    """
+    with torch.no_grad():
+        model.head.bias[vocab_size:] = _NEVER

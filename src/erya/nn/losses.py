@@ -1,10 +1,11 @@
 """Losses as sums with counts, so that a step divides once by its global count.
 
-M predictions, V classes.
+M predictions, H width of the states they are made from, V classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch.nn import functional
 
 # Rows of a vocabulary-wide matrix turned into float32 at a time: small enough to stay in the cache.
 _CHUNK_ROWS = 32
+# Logits there are at a time where no caller wants to see them.
+_CHUNK_LOGITS = 1 << 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +75,119 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad = probs.clone()
         grad[torch.arange(len(labels)), labels] -= 1.0
         return grad.mul_(grads[0].to(grad.dtype)), None
+
+
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of a linear layer's logits summed over rows, without a matrix of all the logits.
+
+    Products are in autocast's number format, or in that of `hidden`; what follows them is in float32. Where
+    gradients are wanted they are worked out at once, while a chunk's logits are there: what is kept for the
+    backward pass is as large as states and weights are, however many rows there are.
+
+    Args:
+        hidden: states, shape (M, H); M may be 0.
+        weight: shape (V, H).
+        bias: shape (V,).
+        labels: class of each row, int64, shape (M,).
+    Returns:
+        A float32 scalar; its gradient may be taken once.
+    Source: Hsu et al. 2024, Liger Kernel, section 3.2; Wijmans et al. 2024, Cut Your Losses.
+    """
+    hidden = hidden.to(_product_dtype(hidden))
+    if not (torch.is_grad_enabled() and any(x.requires_grad for x in (hidden, weight, bias))):
+        return linear_cross_entropy_and_hits(hidden, weight, bias, labels, count_hits=False)[0]
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, bias, labels)  # type: ignore[no-untyped-call]
+    return loss
+
+
+def linear_cross_entropy_and_hits(
+    hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, *, count_hits: bool = True
+) -> tuple[Tensor, Tensor]:
+    """The same sum, and for how many rows the label has the greatest logit; neither can be differentiated.
+
+    Args:
+        count_hits: whether to look for them, which takes as long as a product; otherwise 0.
+    Returns:
+        A float32 and an int64 scalar.
+    """
+    total = torch.zeros((), device=hidden.device)
+    hits = torch.zeros((), dtype=torch.int64, device=hidden.device)
+    dtype = _product_dtype(hidden)
+    with torch.no_grad(), torch.autocast(hidden.device.type, enabled=False):
+        for rows, logits in _chunks_of_logits(hidden.to(dtype), weight.to(dtype), bias.to(dtype)):
+            for part in _cached(logits):
+                total -= _log_probs(logits[part]).gather(1, labels[rows][part, None]).sum()
+            if count_hits:
+                hits += (logits.argmax(dim=-1) == labels[rows]).sum()
+    return total, hits
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            total, *grads = _loss_with_gradients(hidden, weight, bias, labels)
+        ctx.save_for_backward(*grads)
+        ctx.weight_dtype = weight.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        # In place, since matrices as large as the vocabulary are dear to make; so they are used up. Torch
+        # sees that, and refuses a second time.
+        grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
+        scale = grads[0]
+        grad_weight = grad_weight.to(ctx.weight_dtype).mul_(scale)
+        return grad_hidden.mul_(scale), grad_weight, grad_bias.mul_(scale), None
+
+
+def _loss_with_gradients(
+    hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The sum, and its gradients by states, weight and bias."""
+    product_weight = weight.to(hidden.dtype)
+    total = torch.zeros((), device=hidden.device)
+    grad_hidden, grad_bias = torch.empty_like(hidden), torch.zeros_like(bias)
+    grad_weight: Tensor | None = None
+    for rows, logits in _chunks_of_logits(hidden, product_weight, bias.to(hidden.dtype)):
+        total += _to_gradient(logits, labels[rows])
+        torch.mm(logits, product_weight, out=grad_hidden[rows])
+        of_chunk = logits.mT @ hidden[rows]
+        # The sum over chunks is taken in the weight's format; of a single one the narrow product is kept.
+        grad_weight = of_chunk if grad_weight is None else grad_weight.to(weight.dtype).add_(of_chunk)
+        grad_bias += logits.sum(dim=0, dtype=grad_bias.dtype)
+    return total, grad_hidden, torch.zeros_like(weight) if grad_weight is None else grad_weight, grad_bias
+
+
+def _to_gradient(logits: Tensor, labels: Tensor) -> Tensor:
+    """Turn logits, shape (R, V), into the gradient of their summed loss, in place; gives that sum."""
+    total = torch.zeros((), device=logits.device)
+    for part in _cached(logits):
+        log_probs, wanted = _log_probs(logits[part]), labels[part, None]
+        of_labels = log_probs.gather(1, wanted)
+        total -= of_labels.sum()
+        logits[part] = log_probs.exp_().scatter_(1, wanted, of_labels.exp() - 1.0)
+    return total
+
+
+def _chunks_of_logits(hidden: Tensor, weight: Tensor, bias: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows at a time and their logits."""
+    step = max(_CHUNK_LOGITS // len(weight), 1)
+    for start in range(0, len(hidden), step):
+        rows = slice(start, start + step)
+        yield rows, functional.linear(hidden[rows], weight, bias)
+
+
+def _cached(logits: Tensor) -> Iterator[slice]:
+    """So many rows at a time as a CPU's cache holds; elsewhere all."""
+    step = _CHUNK_ROWS if logits.device.type == "cpu" else max(len(logits), 1)
+    return (slice(start, start + step) for start in range(0, len(logits), step))
+
+
+def _log_probs(logits: Tensor) -> Tensor:
+    return torch.log_softmax(logits, dim=-1, dtype=torch.float32)
+
+
+def _product_dtype(hidden: Tensor) -> torch.dtype:
+    device = hidden.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
