@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from torch import nn
-from torch.optim import AdamW
 
 from erya.errors import CheckpointError
 from erya.files import atomic_directory, sha256_of
+from erya.train.optimisers.members import Optimisers
 from erya.train.protocols import Tell
 from erya.train.state import RunState
 
@@ -46,7 +46,7 @@ class Checkpoints:
         return self.directory / f"step-{step}"
 
     def save(
-        self, module: nn.Module, optimiser: AdamW, state: RunState, *, identity: Mapping[str, Any]
+        self, module: nn.Module, optimiser: Optimisers, state: RunState, *, identity: Mapping[str, Any]
     ) -> Path:
         """Write the checkpoint of `state.step`, then remove the ones that are too many.
 
@@ -113,7 +113,7 @@ class Checkpoints:
             return str(error)
         return None if same else "its files changed since they were written"
 
-    def load(self, step: int, module: nn.Module, optimiser: AdamW | None, *, device: torch.device) -> None:
+    def load(self, step: int, module: nn.Module, optimiser: Optimisers | None, *, device: torch.device) -> None:
         """Put the weights, and with `optimiser` its running means, of `step` in place.
 
         Raises:

@@ -21,7 +21,7 @@ from erya.train.checkpoint import Checkpoints
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
 from erya.train.identity import identity_of, require_same
 from erya.train.interrupt import interruptible
-from erya.train.optimiser import build_optimiser, set_learning_rate
+from erya.train.optimisers.build import build_optimiser
 from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
 from erya.train.recipe import Monitor, TrainRecipe
 from erya.train.record import Record
@@ -128,7 +128,7 @@ class Loop:
         trainable.module.to(self.device).train()
         self.optimiser = build_optimiser(trainable.module, recipe)
         self.checkpoints = Checkpoints(directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints)
-        self.share = Share(micro_batch_tokens=recipe.micro_batch_tokens)
+        self.share = Share(micro_batch_tokens=_micro_batch_tokens(recipe))
         self.saved_step = -1
 
     def restore(self, changeable: Collection[str]) -> None:
@@ -187,8 +187,8 @@ class Loop:
         """One optimiser step: fetch, learn, count, tell."""
         state, began = self.state, time.perf_counter()
         micro_batches = ahead.take(state.epoch, state.batch, self.share)
-        learning_rate = self.length.learning_rate(state)
-        set_learning_rate(self.optimiser, learning_rate)
+        rate_factor = self.length.rate_factor(state)
+        self.optimiser.set_rate(rate_factor)
         result = take_step(
             self.trainable,
             micro_batches,
@@ -207,7 +207,7 @@ class Loop:
             epoch=state.epoch,
             loss=None if result.fault else result.loss,
             grad_norm=None if result.fault else result.grad_norm,
-            lr=learning_rate,
+            lr=self.recipe.learning_rate * rate_factor,
             tokens=state.tokens,
             tokens_per_s=tokens / seconds,
             progress=self.length.progress(state),
@@ -315,6 +315,11 @@ class Loop:
     def _tell(self, text: str) -> None:
         for callback in self.callbacks:
             callback.on_message(text)
+
+
+def _micro_batch_tokens(recipe: TrainRecipe) -> int | None:
+    """Tokens computed at once as the recipe says them."""
+    return None if recipe.micro_batch_tokens == "auto" else recipe.micro_batch_tokens
 
 
 def _machine(device: torch.device, dtype: torch.dtype) -> dict[str, str]:

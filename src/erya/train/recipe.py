@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from erya.config import StrictModel
+from erya.data.ramp import Ramp
 from erya.runtime import Precision
+from erya.train.optimisers.recipe import AdamWRecipe, OptimiserRecipe
 from erya.train.trackers.tracker import TrackerName
 
-# What may differ when a run is resumed: how long it goes on, how often it looks up, and how the same global
-# batches are computed. Everything else would make it another run.
+# What may differ when a run is resumed: how long it goes on, how often it looks up, how the same global
+# batches are computed, and what is turned when a run diverges. Everything else would make it another run.
 CHANGEABLE_ON_RESUME = frozenset(
     {
         "steps",
@@ -19,6 +21,8 @@ CHANGEABLE_ON_RESUME = frozenset(
         "max_tokens",
         "max_time_s",
         "micro_batch_tokens",
+        "parallel.kind",
+        "parallel.shard_ranks",
         "device",
         "threads",
         "eval_every_steps",
@@ -28,6 +32,14 @@ CHANGEABLE_ON_RESUME = frozenset(
         "trackers",
         "max_skips_in_row",
         "monitor.patience",
+        "learning_rate",
+        "optimiser.learning_rate",
+        "clip_norm",
+        "guard",
+        "guard.spike",
+        "guard.window",
+        "guard.action",
+        "guard.limit",
     }
 )
 
@@ -64,6 +76,70 @@ class Monitor(StrictModel):
         return gain > self.min_delta
 
 
+class BatchRamp(StrictModel):
+    """A batch that grows along a line: small batches learn more from a token at first, large ones later.
+
+    Attributes:
+        from_tokens: most tokens of the first batch.
+        over_tokens: tokens of training after which a batch has `batch_tokens`.
+    """
+
+    from_tokens: int = Field(ge=1)
+    over_tokens: int = Field(ge=1)
+
+    def ramp(self) -> Ramp:
+        """The same, as plans know it."""
+        return Ramp(self.from_tokens, self.over_tokens)
+
+
+class AverageRecipe(StrictModel):
+    """A running mean of the weights, which is what is evaluated and kept in the end.
+
+    Attributes:
+        decay: what stays of the mean at every step; at first less does, so that the random beginning is soon
+            forgotten.
+    """
+
+    decay: float = Field(default=0.999, gt=0, lt=1)
+
+
+class GuardRecipe(StrictModel):
+    """What is done about a loss that leaps up. A loss or gradient that is not finite is always refused.
+
+    Attributes:
+        spike: a loss above the median of the last ones by more than so many of their (robust) standard
+            deviations is a spike.
+        window: of how many losses.
+        action: `skip` leaves the batch out; `rewind` also takes the weights back to the last checkpoint.
+        limit: the run ends with the cause at this many batches left out, spikes or not finite.
+    """
+
+    spike: float = Field(default=8.0, gt=0)
+    window: int = Field(default=100, ge=10)
+    action: Literal["skip", "rewind"] = "skip"
+    limit: int = Field(default=50, ge=1)
+
+
+class ParallelRecipe(StrictModel):
+    """How a model is spread over the processes that torchrun starts; one process alone has it whole.
+
+    Attributes:
+        kind: `ddp`: each has the whole model and its optimiser. `fsdp`: gradients, running means and the
+            weights that are trained are cut up, for models that do not fit otherwise. `hybrid`: cut up among
+            `shard_ranks` neighbours, and groups of neighbours hold copies.
+        shard_ranks: with `hybrid`, how many ranks share a copy; None is those of one machine.
+    """
+
+    kind: Literal["ddp", "fsdp", "hybrid"] = "ddp"
+    shard_ranks: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.shard_ranks is not None and self.kind != "hybrid":
+            raise ValueError("shard_ranks is for kind=hybrid")
+        return self
+
+
 class TrainRecipe(StrictModel):
     """How to train. The length is what comes first of the lengths given; at least one must be.
 
@@ -74,18 +150,28 @@ class TrainRecipe(StrictModel):
         max_time_s: length in seconds of training (evaluation and checkpoints do not count). The learning
             rate then follows the clock, so such a run is not reproducible to the bit.
         batch_tokens: tokens of a global batch, at most.
+        batch_ramp: how the batch grows to that; None has batches of one size from the beginning.
         micro_batch_tokens: tokens computed at once, at most (a longer sequence is computed alone); None is
-            the whole global batch. Changes memory and speed, not the batches.
-        learning_rate: the greatest, after warm-up.
-        schedule: how the learning rate falls after warm-up: to `final_lr_ratio`, along a line or a cosine, or
-            not at all.
+            the whole global batch, `auto` is what memory is thought to have room for. Changes memory and
+            speed, not the batches. When memory runs out it is halved, for the rest of the run.
+        optimiser: `kind: adamw`, `muon` or `lamb`, and what only it has.
+        learning_rate: the greatest, after warm-up. May be changed when the run is resumed.
+        schedule: how the learning rate falls after warm-up to `final_lr_ratio`: along a line, a cosine, not
+            at all (`constant`), or not until the last `decay_ratio` of the run (`wsd`: warm-up, stable,
+            decay), so that a run may be made longer from any checkpoint before.
+        decay_ratio: share of the length in which the learning rate of `wsd` falls, as 1 - sqrt.
         warmup_ratio: share of the length in which the learning rate rises from zero.
         warmup_steps: the same in steps; takes the place of `warmup_ratio`.
+        warmup_tokens: the same in tokens; takes the place of `warmup_ratio`.
         final_lr_ratio: learning rate at the end, as a share of the greatest.
         weight_decay: decoupled; biases and norms have none.
-        betas: decay of AdamW's running means of the gradient and its square.
-        eps: AdamW's guard against division by zero.
+        betas: decay of Adam's running means of the gradient and its square.
+        eps: Adam's guard against division by zero.
         clip_norm: gradients longer than this are shortened to it.
+        average: a running mean of the weights, evaluated and kept in their place; None keeps the weights.
+        guard: what is done about a loss that leaps up; None does nothing.
+        deterministic: refuse operations whose result may differ from run to run; slower on accelerators.
+        parallel: how the model is spread over several processes.
         precision: of matrix products; `auto` is bfloat16 where the machine has it.
         seed: of the order of batches, masks and dropout.
         device: auto, cpu, cuda or cuda:N.
@@ -104,16 +190,24 @@ class TrainRecipe(StrictModel):
     max_tokens: int | None = Field(default=None, ge=1)
     max_time_s: float | None = Field(default=None, gt=0)
     batch_tokens: int = Field(ge=1)
-    micro_batch_tokens: int | None = Field(default=None, ge=1)
+    batch_ramp: BatchRamp | None = None
+    micro_batch_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
+    optimiser: OptimiserRecipe = AdamWRecipe()
     learning_rate: float = Field(gt=0)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "constant", "wsd"] = "linear"
+    decay_ratio: float = Field(default=0.1, gt=0, le=1)
     warmup_ratio: float = Field(default=0.06, ge=0, le=1)
     warmup_steps: int | None = Field(default=None, ge=0)
+    warmup_tokens: int | None = Field(default=None, ge=0)
     final_lr_ratio: float = Field(default=0.0, ge=0, le=1)
     weight_decay: float = Field(default=0.01, ge=0)
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = Field(default=1e-6, gt=0)
     clip_norm: float = Field(default=1.0, gt=0)
+    average: AverageRecipe | None = None
+    guard: GuardRecipe | None = None
+    deterministic: bool = False
+    parallel: ParallelRecipe = ParallelRecipe()
     precision: Precision = "auto"
     seed: int = Field(default=0, ge=0, lt=2**63)
     device: str = "auto"
@@ -132,4 +226,11 @@ class TrainRecipe(StrictModel):
             raise ValueError("no length given: set steps, epochs, max_tokens or max_time_s")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("betas must be in [0, 1)")
+        if self.warmup_steps is not None and self.warmup_tokens is not None:
+            raise ValueError("warm-up is given twice: set warmup_steps or warmup_tokens, not both")
+        if self.batch_ramp is not None and self.batch_ramp.from_tokens > self.batch_tokens:
+            raise ValueError(
+                f"the batch cannot shrink: batch_ramp.from_tokens is {self.batch_ramp.from_tokens}, "
+                f"batch_tokens {self.batch_tokens}"
+            )
         return self

@@ -10,6 +10,8 @@ from erya.train.protocols import Source
 from erya.train.recipe import TrainRecipe
 from erya.train.state import RunState
 
+Schedule = Literal["linear", "cosine", "constant", "wsd"]
+
 
 class Length:
     """The length of a run: whichever of the recipe's lengths is reached first.
@@ -17,7 +19,8 @@ class Length:
     Attributes:
         total_steps: the last step where steps or epochs say it; None when only tokens or time do.
     Raises:
-        ConfigError: warm-up is given in steps, but the length is not.
+        ConfigError: warm-up is given in steps or tokens, but the length is not, and the schedule has to know
+            which part of the run it is.
     """
 
     def __init__(self, recipe: TrainRecipe, source: Source) -> None:
@@ -26,10 +29,7 @@ class Length:
             limits.append(sum(source.num_batches(epoch) for epoch in range(recipe.epochs)))
         self.total_steps = min(limits, default=None)
         self._recipe = recipe
-        if recipe.warmup_steps is not None and self.total_steps is None:
-            raise ConfigError(
-                "warmup_steps needs a length in steps or epochs", hint="set warmup_ratio, or steps"
-            )
+        self._warmup = self._warmup_share()
 
     def reached(self, state: RunState) -> bool:
         """Whether the run is over."""
@@ -39,21 +39,51 @@ class Length:
         """How much of the length is behind, in [0, 1]."""
         return self._share(state.step, state.tokens, state.seconds)
 
-    def learning_rate(self, state: RunState) -> float:
-        """The learning rate of the next step.
+    def rate_factor(self, state: RunState) -> float:
+        """The learning rate of the next step as a share of the greatest, in [0, 1].
 
         It is read off in the middle of the step, so that neither the first nor the last is taken with a
         rate of zero.
         """
         recipe = self._recipe
-        middle = self._share(state.step + 0.5, state.tokens + recipe.batch_tokens / 2, state.seconds)
-        warmup = recipe.warmup_ratio
+        budget = recipe.batch_tokens
+        if recipe.batch_ramp is not None:
+            budget = recipe.batch_ramp.ramp().budget(state.tokens, full=budget)
+        step, tokens = state.step + 0.5, state.tokens + budget / 2
+        middle = self._share(step, tokens, state.seconds + state.seconds / max(1, state.step) / 2)
         if recipe.warmup_steps is not None:
-            assert self.total_steps is not None, "checked when the length was made"
-            warmup = recipe.warmup_steps / self.total_steps
-        return recipe.learning_rate * rate_factor(
-            middle, warmup=warmup, schedule=recipe.schedule, final=recipe.final_lr_ratio
+            risen = step / recipe.warmup_steps if recipe.warmup_steps else 1.0
+        elif recipe.warmup_tokens is not None:
+            risen = tokens / recipe.warmup_tokens if recipe.warmup_tokens else 1.0
+        else:
+            risen = middle / recipe.warmup_ratio if recipe.warmup_ratio else 1.0
+        fallen = falling(
+            middle,
+            warmup=self._warmup,
+            schedule=recipe.schedule,
+            final=recipe.final_lr_ratio,
+            decay_ratio=recipe.decay_ratio,
         )
+        return min(risen, fallen)
+
+    def _warmup_share(self) -> float:
+        """Which share of the run warm-up is; 0 where the schedule need not know."""
+        recipe = self._recipe
+        if recipe.schedule in ("constant", "wsd"):
+            return 0.0
+        for key, warmup, total, units in (
+            ("warmup_steps", recipe.warmup_steps, self.total_steps, "steps or epochs"),
+            ("warmup_tokens", recipe.warmup_tokens, recipe.max_tokens, "tokens"),
+        ):
+            if warmup is None:
+                continue
+            if total is None:
+                raise ConfigError(
+                    f"{key} needs a length in {units} when schedule is {recipe.schedule}",
+                    hint="set warmup_ratio, the length in the same unit, or schedule to wsd or constant",
+                )
+            return min(1.0, warmup / total)
+        return recipe.warmup_ratio
 
     def _share(self, step: float, tokens: float, seconds: float) -> float:
         shares = [0.0 if self.total_steps is None else step / self.total_steps]
@@ -64,22 +94,26 @@ class Length:
         return min(1.0, max(shares))
 
 
-def rate_factor(
-    progress: float, *, warmup: float, schedule: Literal["linear", "cosine", "constant"], final: float
-) -> float:
-    """Learning rate as a share of the greatest.
+def falling(progress: float, *, warmup: float, schedule: Schedule, final: float, decay_ratio: float) -> float:
+    """How far the learning rate has fallen, as a share of the greatest; the rise of warm-up is not in it.
 
     Args:
         progress: how much of the run is behind, in [0, 1].
-        warmup: share of the run in which the rate rises from 0 to 1.
-        schedule: the shape of the fall from 1 to `final` in the rest of the run; `constant` does not fall.
+        warmup: share of the run that is warm-up; a line and a cosine begin to fall after it.
+        schedule: the shape of the fall from 1 to `final`; `constant` does not fall, `wsd` not until the end.
         final: the share at the end, in [0, 1].
+        decay_ratio: share of the run in which `wsd` falls, in (0, 1].
+    Source: for `wsd`, Hu et al. 2024, MiniCPM, section 4; 1 - sqrt: Haegele et al. 2024, Scaling Laws and
+        Compute-Optimal Training Beyond Fixed Training Durations.
     """
-    if progress < warmup:
-        return progress / warmup
-    if schedule == "constant" or warmup >= 1:
+    if schedule == "constant":
         return 1.0
-    fallen = (progress - warmup) / (1 - warmup)
+    start = 1 - decay_ratio if schedule == "wsd" else warmup
+    if progress <= start:
+        return 1.0
+    fallen = (progress - start) / (1 - start)
     if schedule == "cosine":
         fallen = (1 - math.cos(math.pi * fallen)) / 2
+    elif schedule == "wsd":
+        fallen = math.sqrt(fallen)
     return 1 - (1 - final) * fallen

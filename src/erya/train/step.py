@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
 
 from erya.data.batches import PackedBatch
+from erya.train.optimisers.members import Optimisers
 from erya.train.protocols import LossTerm, Trainable
 
 
@@ -34,7 +34,7 @@ class StepResult:
 def take_step(
     trainable: Trainable,
     micro_batches: Sequence[PackedBatch],
-    optimiser: AdamW,
+    optimiser: Optimisers,
     *,
     autocast: AbstractContextManager[object],
     clip_norm: float,

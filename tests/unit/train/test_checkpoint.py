@@ -8,7 +8,7 @@ from toy_model import ToyTrainable, toy_recipe, toy_run
 
 from erya.errors import CheckpointError, StorageError
 from erya.train.checkpoint import Checkpoints
-from erya.train.optimiser import build_optimiser
+from erya.train.optimisers.build import build_optimiser
 from erya.train.protocols import Callback
 from erya.train.state import RunState
 

@@ -110,8 +110,8 @@ def test_a_run_may_be_made_longer(tmp_path: Path) -> None:
 
 def test_another_recipe_is_refused_and_named(tmp_path: Path) -> None:
     toy_run(tmp_path)
-    with pytest.raises(ConfigError, match=r"train\.learning_rate was 0\.01, is 0\.5\n") as caught:
-        toy_run(tmp_path, recipe=toy_recipe(learning_rate=0.5, steps=30))
+    with pytest.raises(ConfigError, match=r"train\.weight_decay was 0\.01, is 0\.5\n") as caught:
+        toy_run(tmp_path, recipe=toy_recipe(weight_decay=0.5, steps=30))
     assert str(tmp_path) in str(caught.value.where)
     with pytest.raises(ConfigError, match="vocabulary changed"):
         toy_run(tmp_path, fingerprints={"vocabulary": "1"})

@@ -7,13 +7,22 @@ from toy_model import ToyTrainable, toy_features, toy_recipe
 
 from erya.data.batches import PackedBatch
 from erya.data.plan import Share
-from erya.train.optimiser import build_optimiser
+from erya.train.optimisers.build import build_optimiser
+from erya.train.parallel import whole
 from erya.train.step import StepResult, take_step
 
 
 def step(trainable: ToyTrainable, batches: list[PackedBatch], *, clip_norm: float = 1.0) -> StepResult:
     optimiser = build_optimiser(trainable.module, toy_recipe().train)
-    return take_step(trainable, batches, optimiser, autocast=nullcontext(), clip_norm=clip_norm, seed=1)
+    return take_step(
+        trainable,
+        batches,
+        optimiser,
+        spread=whole(trainable.module),
+        autocast=nullcontext(),
+        clip_norm=clip_norm,
+        seed=1,
+    )
 
 
 def batches(micro_batch_tokens: int | None) -> list[PackedBatch]:

@@ -1,0 +1,1 @@
+"""Optimisers: AdamW, Muon with AdamW, LAMB."""
