@@ -77,10 +77,9 @@ def _scores(
     # In place from here on: no gradient needs what the scores were before.
     if relative is not None:
         relative.add_scores(scores, query, key, group.distances(query.device))
-    if window is not None:
-        scores.masked_fill_(group.beyond(window, query.device)[:, None], float("-inf"))
-    if group.unseen is not None:
-        scores.masked_fill_(group.unseen[:, None], float("-inf"))
+    bias = group.pair_bias(window, like=scores)
+    if bias is not None:
+        scores += bias
     if group.key_bias is not None:
         scores += group.key_bias[:, None].to(scores.dtype)
     return scores

@@ -111,13 +111,12 @@ def _scores(query: Tensor, key: Tensor, group: Group, window: int | None) -> Ten
     if group.key_bias is None:
         scores = _product(query, key.mT, alpha=scale)
     else:
-        bias = group.key_bias.to(query.dtype).repeat_interleave(num_heads, dim=0)
-        scores = torch.baddbmm(bias, query, key.mT, alpha=scale)
-    by_head = scores.view(-1, num_heads, *scores.shape[1:])
-    if window is not None:
-        by_head.masked_fill_(group.beyond(window, query.device)[:, None], float("-inf"))
-    if group.unseen is not None:
-        by_head.masked_fill_(group.unseen[:, None], float("-inf"))
+        by_key = group.key_bias.to(query.dtype).repeat_interleave(num_heads, dim=0)
+        scores = torch.baddbmm(by_key, query, key.mT, alpha=scale)
+    bias = group.pair_bias(window, like=scores)
+    if bias is not None:
+        by_head = scores.view(-1, num_heads, *scores.shape[1:])
+        by_head += bias
     return scores
 
 

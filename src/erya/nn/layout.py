@@ -68,6 +68,24 @@ class Group:
         far = (places[:, :, None] - places[:, None, :]).abs() > window
         return far if self.padding is None else far & ~self.padding.view(self.num_sequences, -1, 1)
 
+    def pair_bias(self, window: int | None, *, like: Tensor) -> Tensor | None:
+        """0 where a query sees a key, -inf beyond its window and where prefixes hide it.
+
+        Adding it to scores is several times quicker than filling them where a mask says.
+
+        Returns:
+            Shape (1, 1, L, L) or (G, 1, L, L), in the number format and on the device of `like`; None where
+            there is neither a window nor a prefix.
+        """
+        hidden = self.unseen
+        if window is not None:
+            far = self.beyond(window, like.device)
+            hidden = far if hidden is None else far | hidden
+        if hidden is None:
+            return None
+        bias = torch.zeros(hidden.shape, dtype=like.dtype, device=like.device)
+        return bias.masked_fill_(hidden, float("-inf"))[:, None]
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
