@@ -113,7 +113,9 @@ class Checkpoints:
             return str(error)
         return None if same else "its files changed since they were written"
 
-    def load(self, step: int, module: nn.Module, optimiser: Optimisers | None, *, device: torch.device) -> None:
+    def load(
+        self, step: int, module: nn.Module, optimiser: Optimisers | None, *, device: torch.device
+    ) -> None:
         """Put the weights, and with `optimiser` its running means, of `step` in place.
 
         Raises:

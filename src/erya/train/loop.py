@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,27 @@ import torch
 from pydantic import BaseModel
 
 from erya.config import dump_yaml
+from erya.data.batches import PackedBatch
 from erya.data.plan import Share
 from erya.errors import CheckpointError, ConfigError, TrainingError, nearest_hint
 from erya.files import atomic_write, exclusive
-from erya.runtime import available_cores, generator, pick_device, pick_dtype
+from erya.runtime import available_cores, generator, pick_dtype
 from erya.train.ahead import Ahead, next_place
 from erya.train.checkpoint import Checkpoints
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
 from erya.train.identity import identity_of, require_same
 from erya.train.interrupt import interruptible
+from erya.train.matrix_rate import machine_key, measure_matrix_rate
 from erya.train.optimisers.build import build_optimiser
+from erya.train.parallel import spread
 from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
+from erya.train.ranks import Ranks, environment_ranks, joined, own_device
 from erya.train.recipe import Monitor, TrainRecipe
 from erya.train.record import Record
 from erya.train.schedule import Length
 from erya.train.state import RunState, Skip
-from erya.train.step import take_step
+from erya.train.step import StepResult, take_step
+from erya.train.vitals import Flops, Vitals
 
 _DROPOUT = 0xD809  # keeps this stream of random numbers apart from others with the same seed
 
@@ -57,6 +63,8 @@ def train(
     fingerprints: Mapping[str, str] | None = None,
     changeable: Collection[str] = (),
     evaluate: Evaluate | None = None,
+    evaluate_first: bool = False,
+    flops: Flops | None = None,
     callbacks: Sequence[Callback] = (),
     resume: bool = True,
 ) -> TrainResult:
@@ -74,6 +82,8 @@ def train(
         fingerprints: hashes of what else must be the same when the run is resumed (data, vocabulary).
         changeable: dotted keys of `run_recipe` that may differ when the run is resumed.
         evaluate: scores the model on held-out data.
+        evaluate_first: whether to do so before the first step, too.
+        flops: operations of a batch, for the share of the device's speed that is used; None leaves it out.
         callbacks: told what happens.
         resume: go on with the run in `directory`; False moves its files into `previous-N/` and starts over.
     Raises:
@@ -82,22 +92,28 @@ def train(
         CheckpointError: all checkpoints of the run are damaged.
         TrainingError: too many steps in a row had no finite loss or gradient.
     """
-    torch.set_num_threads(recipe.threads or available_cores())
-    with exclusive(directory):
-        if not resume:
+    device = own_device(recipe.device)
+    torch.set_num_threads(recipe.threads or max(1, available_cores() // environment_ranks().num_local))
+    with joined(device) as ranks, exclusive(directory) if ranks.is_first else nullcontext():
+        if not resume and ranks.is_first:
             set_aside(directory)
         loop = Loop(
             trainable,
             source,
+            ranks=ranks,
+            device=device,
             recipe=recipe,
             directory=directory,
             identity=identity_of(run_recipe, fingerprints or {}),
             evaluate=evaluate,
+            evaluate_first=evaluate_first,
+            flops=flops,
             callbacks=callbacks,
         )
         loop.restore(changeable)
-        with atomic_write(directory / RECIPE_FILE) as stream:
-            stream.write(dump_yaml(run_recipe).encode())
+        if ranks.is_first:
+            with atomic_write(directory / RECIPE_FILE) as stream:
+                stream.write(dump_yaml(run_recipe).encode())
         return loop.run()
 
 
@@ -109,26 +125,33 @@ class Loop:
         trainable: Trainable,
         source: Source,
         *,
+        ranks: Ranks,
+        device: torch.device,
         recipe: TrainRecipe,
         directory: Path,
         identity: Mapping[str, Any],
         evaluate: Evaluate | None,
+        evaluate_first: bool,
+        flops: Flops | None,
         callbacks: Sequence[Callback],
     ) -> None:
         if recipe.monitor is not None and evaluate is None:
             raise ConfigError("train.monitor is set, but there is no held-out data to evaluate on")
         self.trainable, self.source, self.recipe = trainable, source, recipe
         self.directory, self.identity, self.evaluate = directory, identity, evaluate
-        self.callbacks = list(callbacks)
+        self.evaluate_first = evaluate_first
+        self.ranks, self.device = ranks, device
+        self.callbacks = list(callbacks) if ranks.is_first else []
         self.length = Length(recipe, source)
-        self.device = pick_device(recipe.device)
-        dtype = pick_dtype(recipe.precision, self.device)
+        self.dtype = dtype = pick_dtype(recipe.precision, self.device)
+        self.flops = flops
         self.autocast = torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
-        self.state = RunState(machine=_machine(self.device, dtype))
+        self.state = RunState(machine=_machine(self.device, dtype, ranks))
         trainable.module.to(self.device).train()
-        self.optimiser = build_optimiser(trainable.module, recipe)
+        self.spread = spread(trainable.module, recipe.parallel, ranks)
+        self.optimiser = build_optimiser(self.spread.module, recipe)
         self.checkpoints = Checkpoints(directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints)
-        self.share = Share(micro_batch_tokens=_micro_batch_tokens(recipe))
+        self.share = Share(ranks.rank, ranks.num_ranks, micro_batch_tokens=_micro_batch_tokens(recipe))
         self.saved_step = -1
 
     def restore(self, changeable: Collection[str]) -> None:
@@ -153,6 +176,19 @@ class Loop:
         if self.record.lost_bytes:
             self._tell(f"metrics.jsonl is {self.record.lost_bytes} bytes shorter than it was: lines are lost")
         self.callbacks.insert(0, self.record)
+        self.vitals = Vitals(
+            self.spread.module,
+            every_steps=self.recipe.log_every_steps,
+            flops=self.flops,
+            matrix_rate=None if self.flops is None else self._matrix_rate(),
+        )
+
+    def _matrix_rate(self) -> float:
+        """Of this device, measured once a run and machine."""
+        key, rates = machine_key(self.device, self.dtype), self.record.run_file.matrix_rates
+        if key not in rates:
+            rates[key] = measure_matrix_rate(self.device, self.dtype)
+        return rates[key]
 
     def _note_machine(self, now: dict[str, str]) -> None:
         changes = [f"{key} {was} -> {now[key]}" for key, was in self.state.machine.items() if was != now[key]]
@@ -165,6 +201,8 @@ class Loop:
         try:
             self._start()
             with interruptible() as interrupt, Ahead(self.source) as ahead:
+                if self.evaluate_first and self.state.step == 0:
+                    self._evaluate()
                 while not (over := self._is_over()) and not interrupt.asked:
                     self._step(ahead)
                     if self._evaluation_is_due() or self._is_over():
@@ -187,19 +225,23 @@ class Loop:
         """One optimiser step: fetch, learn, count, tell."""
         state, began = self.state, time.perf_counter()
         micro_batches = ahead.take(state.epoch, state.batch, self.share)
+        waited_s = time.perf_counter() - began
+        self.vitals.before_step(state.step + 1)
         rate_factor = self.length.rate_factor(state)
         self.optimiser.set_rate(rate_factor)
         result = take_step(
             self.trainable,
             micro_batches,
             self.optimiser,
+            spread=self.spread,
             autocast=self.autocast,
             clip_norm=self.recipe.clip_norm,
-            seed=int(generator(_DROPOUT, self.recipe.seed, state.step).integers(2**63)),
+            seed=int(generator(_DROPOUT, self.recipe.seed, state.step, self.ranks.rank).integers(2**63)),
         )
-        tokens, seconds = sum(batch.num_tokens for batch in micro_batches), time.perf_counter() - began
+        seconds = time.perf_counter() - began
         state.step += 1
-        state.tokens += tokens
+        state.tokens += result.tokens
+        state.sequences += result.sequences
         state.seconds += seconds
         self._count_skip(result.fault)
         report = StepReport(
@@ -209,14 +251,27 @@ class Loop:
             grad_norm=None if result.fault else result.grad_norm,
             lr=self.recipe.learning_rate * rate_factor,
             tokens=state.tokens,
-            tokens_per_s=tokens / seconds,
+            tokens_per_s=result.tokens / seconds,
             progress=self.length.progress(state),
             skipped=result.fault,
+            extra={"data_wait_s": waited_s, **self._measure(result, micro_batches, seconds)},
         )
         state.epoch, state.batch = next_place(self.source, state.epoch, state.batch)
         for callback in self.callbacks:
             callback.on_step(report)
         self._stop_when_stuck()
+
+    def _measure(
+        self, result: StepResult, batches: Sequence[PackedBatch], seconds: float
+    ) -> dict[str, float]:
+        """What else there is to say about a step; `state.epoch` and `state.batch` still name its batch."""
+        state = self.state
+        return {
+            "sequences": state.sequences,
+            "epoch_share": (state.batch + 1) / self.source.num_batches(state.epoch),
+            **self.vitals.of_batches(batches, seconds=seconds),
+            **self.vitals.after_step(None if result.fault else result.grad_norm),
+        }
 
     def _count_skip(self, fault: str | None) -> None:
         """Keep the skip list; `state.epoch` and `state.batch` still name the batch of the step."""
@@ -246,10 +301,12 @@ class Loop:
         """Score the model, remember whether it is the best so far, and keep the best."""
         if self.evaluate is None:
             return
+        self.spread.update_original()
         self.trainable.module.eval()
         with torch.no_grad(), self.autocast:
             metrics = {name: float(value) for name, value in self.evaluate().items()}
         self.trainable.module.train()
+        metrics = self.ranks.broadcast(metrics)
         self.state.evaluated_step, self.state.metrics = self.state.step, metrics
         self.saved_step = -1
         for callback in self.callbacks:
@@ -322,11 +379,12 @@ def _micro_batch_tokens(recipe: TrainRecipe) -> int | None:
     return None if recipe.micro_batch_tokens == "auto" else recipe.micro_batch_tokens
 
 
-def _machine(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
+def _machine(device: torch.device, dtype: torch.dtype, ranks: Ranks) -> dict[str, str]:
     """What rounding depends on besides the recipe."""
     return {
         "device": device.type,
         "precision": str(dtype).removeprefix("torch."),
         "threads": str(torch.get_num_threads()),
+        "ranks": str(ranks.num_ranks),
         "torch": torch.__version__,
     }
