@@ -1,0 +1,59 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from erya.train.average import Average
+
+
+def moved(module: nn.Module, amount: float) -> None:
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(amount)
+
+
+def test_the_average_follows_the_formula() -> None:
+    module = nn.Linear(2, 2)
+    average, mean = Average(module, decay=0.3), module.weight.detach().clone()
+    for update in range(1, 8):
+        moved(module, 0.5)
+        average.update()
+        stays = min(0.3, (1 + update) / (10 + update))
+        mean = stays * mean + (1 - stays) * module.weight.detach()
+    with average.swapped():
+        torch.testing.assert_close(module.weight.detach(), mean)
+
+
+def test_a_module_has_the_average_only_meanwhile() -> None:
+    module = nn.Linear(2, 2)
+    average = Average(module, decay=0.9)
+    moved(module, 1.0)
+    own, pointer = module.weight.detach().clone(), module.weight.data_ptr()
+    with pytest.raises(RuntimeError, match="evaluation"), average.swapped():
+        torch.testing.assert_close(module.weight.detach(), own - 1.0)
+        raise RuntimeError("evaluation")
+    assert torch.equal(module.weight, own) and module.weight.data_ptr() == pointer
+    average.put()
+    torch.testing.assert_close(module.weight.detach(), own - 1.0)
+
+
+def test_an_average_is_taken_up_to_the_last_bit() -> None:
+    module = nn.Linear(2, 2)
+    module.bias.requires_grad_(False)
+    average = Average(module, decay=0.99)
+    for _ in range(3):
+        moved(module, 0.1)
+        average.update()
+    saved = copy.deepcopy(average.state_dict())
+    other = copy.deepcopy(module)
+    resumed = Average(other, decay=0.99)
+    resumed.load_state_dict(saved)
+    for one, mean in ((module, average), (other, resumed)):
+        moved(one, 0.1)
+        mean.update()
+        mean.put()
+    assert torch.equal(module.weight, other.weight)
+    assert saved.keys() == {"weight", "num_updates"}
+    with pytest.raises(ValueError, match="another model: bias"):
+        resumed.load_state_dict({**saved, "bias": torch.zeros(2)})
