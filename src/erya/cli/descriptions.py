@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from erya.errors import EryaError, InputError
+from erya.errors import EryaError
 
 if TYPE_CHECKING:
     from erya.checkpoints.huggingface import ForeignConfig
@@ -187,24 +184,6 @@ def shards(directory: Path) -> dict[str, Any]:
     }
 
 
-def run(directory: Path) -> dict[str, Any]:
-    """The recipe of a run, how far it came, its last numbers and its checkpoints."""
-    recipe = _recipe(directory / "recipe.yaml")
-    step, evaluation = _last_metrics(directory)
-    steps = [
-        int(found[1])
-        for path in (directory / "checkpoints").glob("step-*")
-        if (found := re.fullmatch(r"step-(\d+)", path.name))
-    ]
-    return {
-        "recipe": [f"{key}: {_shown(value)}" for key, value in recipe.items() if value is not None],
-        "last_step": step,
-        "last_evaluation": evaluation,
-        "checkpoints": sorted(steps),
-        "model": _model_of(directory),
-    }
-
-
 def seeds(directory: Path) -> dict[str, Any]:
     """The dev scores of the same run under several seeds; `model` is the best one's."""
     from erya.checkpoints.info import read_json
@@ -232,16 +211,6 @@ def _mixture(groups: tuple[MixtureGroup, ...] | None) -> list[str]:
 
 def _model_of(directory: Path) -> str | None:
     return str(directory / "model") if (directory / "model").is_dir() else None
-
-
-def _recipe(path: Path) -> dict[str, Any]:
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not a YAML file: {error}", where=str(path)) from None
-    if not isinstance(recipe, dict):
-        raise InputError("the recipe is not a mapping", where=str(path))
-    return recipe
 
 
 def _vocabulary(directory: Path, rows: int | None) -> dict[str, Any]:
@@ -275,24 +244,3 @@ def _kind(piece: str) -> str:
     if len(piece) == 1:
         return "Hanzi" if "㐀" <= piece <= "鿿" or ord(piece) >= 0x20000 else "other characters"
     return "words and numbers" if piece.isascii() else "other pieces"
-
-
-def _last_metrics(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The last line about a step and the last about an evaluation."""
-    from erya.train.metrics_file import read_metrics
-
-    step: dict[str, Any] = {}
-    evaluation: dict[str, Any] = {}
-    for values in read_metrics(directory):
-        if any(name.startswith("eval_") for name in values):
-            evaluation = values
-        else:
-            step = values
-    return step, evaluation
-
-
-def _shown(value: Any) -> str:
-    """A part of a recipe in one line, options that are off left out."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items() if inner is not None)
-    return str(value)

@@ -18,7 +18,9 @@ _FOREIGN = ("*.ckpt*.index", "*.h5", "*.weights", "*.bin")
 HELP = """Say what a directory is, in one screen.
 
 Knows model directories (ours and Hugging Face's of any family Erya has), tokenizers, documents, shards, and
-runs of one seed or several. Only headers and manifests are read, so it is quick however large the data are.
+runs of one seed or several. Of a run, also of one that goes on at this moment, it shows where it stands, its
+curves, skipped steps and checkpoints. Only headers and manifests are read, so it is quick however large the
+data are.
 
 Of a model with a masked-language head the weights are read, too: it is asked for the masked tokens of a
 sentence that everybody knows, so that you see whether it is alive. --no-probe leaves that out.
@@ -27,6 +29,7 @@ sentence that everybody knows, so that you see whether it is alive. --no-probe l
 Example:
   erya info runs/base/model
   erya info shards --json
+  erya info runs/base --html curves.html
 """
 
 
@@ -40,13 +43,26 @@ def _info(
         ..., metavar="PATH", help="A model, tokenizer, documents, shards or run directory."
     ),
     no_probe: bool = typer.Option(False, "--no-probe", help="Ask the model nothing; read no weights."),
+    html: Path = typer.Option(None, help="Of a run: write its curves as a page that fetches nothing."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     description = describe(path, probe=not no_probe)
+    if html is not None:
+        _write_page(description, path, html)
     if as_json:
         print_json(description)
     else:
         print_description(description)
+
+
+def _write_page(description: Mapping[str, Any], path: Path, html: Path) -> None:
+    if description["kind"] != "run":
+        raise InputError(
+            f"this is a {description['kind']} directory; pages are made of runs", where=str(path)
+        )
+    from erya.cli.run_page import write_run_page
+
+    write_run_page(html, description, path)
 
 
 def describe(path: Path, *, probe: bool = True) -> dict[str, Any]:
@@ -67,12 +83,12 @@ def describe(path: Path, *, probe: bool = True) -> dict[str, Any]:
             where=str(path),
             hint=f"erya info {path.parent}",
         )
-    from erya.cli import descriptions
+    from erya.cli import descriptions, run_summary
 
     # What tells a kind, most telling first: a run holds a model, a model holds a tokenizer.
     kinds: tuple[tuple[str, str, Callable[[Path], dict[str, Any]]], ...] = (
         ("seeds", "seeds.json", descriptions.seeds),
-        ("run", "recipe.yaml", descriptions.run),
+        ("run", "recipe.yaml", run_summary.summarise),
         ("shards", "manifest.json", descriptions.shards),
         ("documents", "documents.json", descriptions.documents),
         ("model", "config.json", descriptions.model),
@@ -100,15 +116,19 @@ def print_description(description: Mapping[str, Any]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in description.items():
-        value = _for_a_person(name, value)
+        value = _for_a_person(name, value, width=results.width)
         if value is not None and value != [] and value != {}:
             # As `Text`, because a piece such as [PAD] is not markup.
             table.add_row(Text(name.replace("_", " "), style="bold"), Text(_words(value)))
     results.print(table)
 
 
-def _for_a_person(name: str, value: Any) -> Any:
-    """Of what a program gets in full the part that fits a screen."""
+def _for_a_person(name: str, value: Any, *, width: int) -> Any:
+    """Of what a program gets in full the part that fits a screen of so many columns."""
+    from erya.cli import run_summary
+
+    if name in run_summary.FOR_A_PERSON:
+        return run_summary.FOR_A_PERSON[name](value, width)
     if name == "probe":
         return value["lines"]
     if name == "provenance" and IMPORTED in value:
