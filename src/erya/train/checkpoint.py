@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from erya.errors import CheckpointError
 from erya.files import atomic_directory, sha256_of
@@ -46,7 +46,13 @@ class Checkpoints:
         return self.directory / f"step-{step}"
 
     def save(
-        self, module: nn.Module, optimiser: Optimisers, state: RunState, *, identity: Mapping[str, Any]
+        self,
+        module: nn.Module,
+        optimiser: Optimisers,
+        state: RunState,
+        *,
+        identity: Mapping[str, Any],
+        extra: Mapping[str, Tensor] | None = None,
     ) -> Path:
         """Write the checkpoint of `state.step`, then remove the ones that are too many.
 
@@ -57,12 +63,14 @@ class Checkpoints:
             optimiser: whose running means to save.
             state: where the run is.
             identity: what makes this run this run; compared when it is resumed.
+            extra: other tensors, by name.
         Raises:
             StorageError: the disk refuses; the checkpoints before are as they were.
         """
         path = self.path(state.step)
         with atomic_directory(path, replace=True) as aside:
             tensors = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
+            tensors["extra"] = dict(extra or {})
             _save_tensors(tensors, aside / TENSORS)
             text = json.dumps(
                 {"state": state.model_dump(), "identity": identity}, ensure_ascii=False, indent=2
@@ -114,9 +122,15 @@ class Checkpoints:
         return None if same else "its files changed since they were written"
 
     def load(
-        self, step: int, module: nn.Module, optimiser: Optimisers | None, *, device: torch.device
+        self,
+        step: int,
+        module: nn.Module,
+        optimiser: Optimisers | None,
+        *,
+        device: torch.device,
+        extra: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Put the weights, and with `optimiser` its running means, of `step` in place.
+        """Put the weights, with `optimiser` its running means, and other tensors of `step` in place.
 
         Raises:
             CheckpointError: the tensors are not those of this module.
@@ -127,6 +141,8 @@ class Checkpoints:
             module.load_state_dict(tensors["module"], strict=True)
             if optimiser is not None:
                 optimiser.load_state_dict(tensors["optimiser"])
+            for name, tensor in (extra or {}).items():
+                tensor.copy_(tensors["extra"][name])
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(f"not a checkpoint of this model: {error}", where=str(path)) from None
 

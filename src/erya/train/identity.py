@@ -50,6 +50,16 @@ def require_same(
         )
 
 
+def changed_keys(former: Mapping[str, Any], now: Mapping[str, Any], keys: Collection[str]) -> list[str]:
+    """Which of the recipe's dotted `keys`, or keys below them, changed since `former`, in a user's words."""
+    before, after = _flatten(former["recipe"]), _flatten(now["recipe"])
+    return [
+        f"{key} was {before.get(key)!r}, is {after.get(key)!r}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and any(f"{key}.".startswith(f"{each}.") for each in keys)
+    ]
+
+
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested keys as dotted ones."""
     flat: dict[str, Any] = {}

@@ -11,28 +11,31 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel
+from torch import Tensor
 
 from erya.config import dump_yaml
 from erya.data.batches import PackedBatch
 from erya.data.plan import Share
-from erya.errors import CheckpointError, ConfigError, TrainingError, nearest_hint
+from erya.errors import CheckpointError, ConfigError, nearest_hint
 from erya.files import atomic_write, exclusive
 from erya.runtime import available_cores, generator, pick_dtype
 from erya.train.ahead import Ahead, next_place
+from erya.train.average import Average
 from erya.train.checkpoint import Checkpoints
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
-from erya.train.identity import identity_of, require_same
-from erya.train.interrupt import interruptible
+from erya.train.identity import changed_keys, identity_of, require_same
+from erya.train.interrupt import Interrupt, interruptible
 from erya.train.matrix_rate import machine_key, measure_matrix_rate
 from erya.train.optimisers.build import build_optimiser
 from erya.train.parallel import spread
 from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
 from erya.train.ranks import Ranks, environment_ranks, joined, own_device
-from erya.train.recipe import Monitor, TrainRecipe
+from erya.train.recipe import STEERING, Monitor, TrainRecipe
 from erya.train.record import Record
 from erya.train.schedule import Length
 from erya.train.state import RunState, Skip
 from erya.train.step import StepResult, take_step
+from erya.train.trouble import Trouble
 from erya.train.vitals import Flops, Vitals
 
 _DROPOUT = 0xD809  # keeps this stream of random numbers apart from others with the same seed
@@ -150,21 +153,37 @@ class Loop:
         trainable.module.to(self.device).train()
         self.spread = spread(trainable.module, recipe.parallel, ranks)
         self.optimiser = build_optimiser(self.spread.module, recipe)
-        self.checkpoints = Checkpoints(directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints)
+        decay = None if recipe.average is None else recipe.average.decay
+        self.average = None if decay is None else Average(self.spread.module, decay=decay)
+        self.checkpoints = Checkpoints(
+            directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints, ranks=ranks
+        )
         self.share = Share(ranks.rank, ranks.num_ranks, micro_batch_tokens=_micro_batch_tokens(recipe))
-        self.saved_step = -1
+        self.saved_step, self.save_is_due = -1, False
 
     def restore(self, changeable: Collection[str]) -> None:
         """Take up the last whole checkpoint, if there is one, and the record up to it."""
-        found = self.checkpoints.latest(tell=self._tell)
+        found = self._latest()
         if found is not None:
             now = self.state.machine
             self.state, former = found
             require_same(former, self.identity, where=str(self.directory), changeable=changeable)
             self._note_machine(now)
+            if changes := changed_keys(former, self.identity, STEERING):
+                self._tell(f"from step {self.state.step + 1} on, {', '.join(changes)}")
             step = self.saved_step = self.state.step
-            self.checkpoints.load(step, self.trainable.module, self.optimiser, device=self.device)
-        self.record = Record(
+            self._load(step)
+        self.trouble = Trouble(self.recipe, self.state, directory=self.directory)
+        self.record = self._open_record() if self.ranks.is_first else None
+        self.vitals = Vitals(
+            self.spread.module,
+            every_steps=self.recipe.log_every_steps,
+            flops=self.flops,
+            matrix_rate=None if self.flops is None else self._matrix_rate(),
+        )
+
+    def _open_record(self) -> Record:
+        record = Record(
             self.directory,
             step=self.state.step,
             metrics_bytes=self.state.metrics_bytes,
@@ -173,18 +192,29 @@ class Loop:
             recipe=self.identity["recipe"],
             tell=self._tell,
         )
-        if self.record.lost_bytes:
-            self._tell(f"metrics.jsonl is {self.record.lost_bytes} bytes shorter than it was: lines are lost")
-        self.callbacks.insert(0, self.record)
-        self.vitals = Vitals(
-            self.spread.module,
-            every_steps=self.recipe.log_every_steps,
-            flops=self.flops,
-            matrix_rate=None if self.flops is None else self._matrix_rate(),
-        )
+        if record.lost_bytes:
+            self._tell(f"metrics.jsonl is {record.lost_bytes} bytes shorter than it was: lines are lost")
+        self.callbacks.insert(0, record)
+        return record
 
-    def _matrix_rate(self) -> float:
-        """Of this device, measured once a run and machine."""
+    def _latest(self) -> tuple[RunState, dict[str, Any]] | None:
+        """State and identity of the last whole checkpoint, which the first rank looks for."""
+        found = self.checkpoints.latest(tell=self._tell) if self.ranks.is_first else None
+        return self.ranks.broadcast(found)
+
+    def _load(self, step: int) -> None:
+        """Take up the weights of a checkpoint and what goes with them."""
+        self.checkpoints.load(step, self.spread.module, self.optimiser, extra=self._extra())
+
+    def _extra(self) -> dict[str, Tensor]:
+        """What is saved besides weights and the optimisers' state."""
+        means = {} if self.average is None else self.average.state_dict()
+        return {f"average.{name}": tensor for name, tensor in means.items()}
+
+    def _matrix_rate(self) -> float | None:
+        """Of this device, measured once a run and machine; of the first rank's alone."""
+        if self.record is None:
+            return None
         key, rates = machine_key(self.device, self.dtype), self.record.run_file.matrix_rates
         if key not in rates:
             rates[key] = measure_matrix_rate(self.device, self.dtype)
@@ -203,23 +233,39 @@ class Loop:
             with interruptible() as interrupt, Ahead(self.source) as ahead:
                 if self.evaluate_first and self.state.step == 0:
                     self._evaluate()
-                while not (over := self._is_over()) and not interrupt.asked:
+                while not (over := self._is_over()) and not self._must_end(interrupt):
                     self._step(ahead)
                     if self._evaluation_is_due() or self._is_over():
                         self._evaluate()
-                    if self.state.step % self.recipe.save_every_steps == 0:
-                        self._save()
+                    self._save_when_due()
                 if over and self.state.evaluated_step != self.state.step:
                     self._evaluate()
                 self._save()
+                self._settle(wait=True)
                 if over:
                     self._take_best_weights()
-                self.record.status = "finished" if over else "interrupted"
+                    if self.average is not None:
+                        self.average.put()
+                    self.spread.update_original()
+                if self.record is not None:
+                    self.record.status = "finished" if over else "interrupted"
         finally:
+            self.checkpoints.close()
             for callback in self.callbacks:
                 callback.on_end()
         stopped_early = over and not self.length.reached(self.state)
         return TrainResult(state=self.state, interrupted=not over, stopped_early=stopped_early)
+
+    def _must_end(self, interrupt: Interrupt) -> bool:
+        """Whether a rank was asked to end; all of them end after the same step.
+
+        Raises:
+            StorageError: the checkpoint begun last could not be written.
+        """
+        asked = {"end": interrupt.asked, "failed": self.checkpoints.failed}
+        found = self.ranks.sum_counts({name: int(flag) for name, flag in asked.items()})
+        self._settle(wait=found["failed"] > 0)
+        return found["end"] > 0
 
     def _step(self, ahead: Ahead) -> None:
         """One optimiser step: fetch, learn, count, tell."""
@@ -237,13 +283,19 @@ class Loop:
             autocast=self.autocast,
             clip_norm=self.recipe.clip_norm,
             seed=int(generator(_DROPOUT, self.recipe.seed, state.step, self.ranks.rank).integers(2**63)),
+            refuse=self.trouble.refuse,
         )
+        if result.fault is None and self.average is not None:
+            self.average.update()
         seconds = time.perf_counter() - began
         state.step += 1
         state.tokens += result.tokens
         state.sequences += result.sequences
         state.seconds += seconds
-        self._count_skip(result.fault)
+        if (skip := self.trouble.count(result)) is not None:
+            self._tell(f"step {skip.step} skipped: {skip.cause} (epoch {skip.epoch}, batch {skip.batch})")
+            if self.trouble.wants_rewind(skip):
+                self._rewind(skip)
         report = StepReport(
             step=state.step,
             epoch=state.epoch,
@@ -253,13 +305,14 @@ class Loop:
             tokens=state.tokens,
             tokens_per_s=result.tokens / seconds,
             progress=self.length.progress(state),
+            batch=state.batch,
             skipped=result.fault,
             extra={"data_wait_s": waited_s, **self._measure(result, micro_batches, seconds)},
         )
         state.epoch, state.batch = next_place(self.source, state.epoch, state.batch)
         for callback in self.callbacks:
             callback.on_step(report)
-        self._stop_when_stuck()
+        self.trouble.stop_when_stuck()
 
     def _measure(
         self, result: StepResult, batches: Sequence[PackedBatch], seconds: float
@@ -273,25 +326,24 @@ class Loop:
             **self.vitals.after_step(None if result.fault else result.grad_norm),
         }
 
-    def _count_skip(self, fault: str | None) -> None:
-        """Keep the skip list; `state.epoch` and `state.batch` still name the batch of the step."""
-        state = self.state
-        if fault is None:
-            state.skips_in_row = 0
+    def _rewind(self, skip: Skip) -> None:
+        """Go back to the weights of the last checkpoint, and on in the data: what led here is left out."""
+        self._settle(wait=True)
+        found = self._latest()
+        if found is None:
+            self._tell("there is no checkpoint yet to rewind to, so the batch alone is left out")
             return
-        state.skips_in_row += 1
-        state.skips.append(Skip(step=state.step, epoch=state.epoch, batch=state.batch, cause=fault))
-        self._tell(f"step {state.step} skipped: {fault} (epoch {state.epoch}, batch {state.batch})")
+        former, _ = found
+        skip.rewound_to = former.step
+        self._load(former.step)
+        self.state.losses[:] = former.losses
+        self._tell(f"went back to the weights of step {former.step}, and on with the batch after")
 
-    def _stop_when_stuck(self) -> None:
-        if self.state.skips_in_row < self.recipe.max_skips_in_row:
-            return
-        last = self.state.skips[-1]
-        raise TrainingError(
-            f"{self.state.skips_in_row} steps in a row were skipped: {last.cause}",
-            where=f"step {last.step}, epoch {last.epoch}, batch {last.batch} of {self.directory}",
-            hint="lower train.learning_rate, lengthen the warm-up, or set train.precision=float32",
-        )
+    def _save_when_due(self) -> None:
+        """Put off while steps are being skipped: the weights may be the cause."""
+        self.save_is_due |= self.state.step % self.recipe.save_every_steps == 0
+        if self.save_is_due and not self.state.skips_in_row:
+            self._save()
 
     def _evaluation_is_due(self) -> bool:
         every = self.recipe.eval_every_steps
@@ -301,11 +353,12 @@ class Loop:
         """Score the model, remember whether it is the best so far, and keep the best."""
         if self.evaluate is None:
             return
-        self.spread.update_original()
-        self.trainable.module.eval()
-        with torch.no_grad(), self.autocast:
-            metrics = {name: float(value) for name, value in self.evaluate().items()}
-        self.trainable.module.train()
+        with nullcontext() if self.average is None else self.average.swapped():
+            self.spread.update_original()
+            self.trainable.module.eval()
+            with torch.no_grad(), self.autocast:
+                metrics = {name: float(value) for name, value in self.evaluate().items()}
+            self.trainable.module.train()
         metrics = self.ranks.broadcast(metrics)
         self.state.evaluated_step, self.state.metrics = self.state.step, metrics
         self.saved_step = -1
@@ -339,25 +392,37 @@ class Loop:
         """Write the checkpoint of this step, unless it is there."""
         if self.saved_step == self.state.step:
             return
-        self.state.metrics_bytes = self.record.sync()
-        path = self.checkpoints.save(
-            self.trainable.module, self.optimiser, self.state, identity=self.identity
+        if self.record is not None:
+            self.state.metrics_bytes = self.record.sync()
+        self._settle(wait=True)
+        self.checkpoints.save(
+            self.spread.module,
+            self.optimiser,
+            self.state,
+            identity=self.identity,
+            extra=self._extra(),
         )
-        self.saved_step = self.state.step
-        for callback in self.callbacks:
-            callback.on_checkpoint(self.state.step, path)
+        self.saved_step, self.save_is_due = self.state.step, False
+
+    def _settle(self, *, wait: bool) -> None:
+        """Tell of a checkpoint that has become whole."""
+        step = self.checkpoints.settle(wait=wait)
+        if step is not None:
+            for callback in self.callbacks:
+                callback.on_checkpoint(step, self.checkpoints.path(step))
 
     def _take_best_weights(self) -> None:
         best = self.state.best_step
         if best is None or best == self.state.step:
             return
-        if (damage := self.checkpoints.damage(best)) is not None:
+        damage = self.checkpoints.damage(best) if self.ranks.is_first else None
+        if (damage := self.ranks.broadcast(damage)) is not None:
             raise CheckpointError(
                 f"the best checkpoint is damaged: {damage}",
                 where=str(self.checkpoints.path(best)),
                 hint=f"the last state is whole: {self.checkpoints.path(self.state.step)}",
             )
-        self.checkpoints.load(best, self.trainable.module, None, device=self.device)
+        self.checkpoints.load(best, self.spread.module, None, extra=self._extra())
 
     def _start(self) -> None:
         parameters = (p for p in self.trainable.module.parameters() if p.requires_grad)

@@ -114,6 +114,7 @@ class StepReport:
         tokens: tokens seen since the run began, this step's included.
         tokens_per_s: of this step; evaluation and checkpoints do not count.
         progress: how much of the training length is behind, in [0, 1].
+        batch: the index of its batch within the epoch.
         skipped: why the step was skipped, if it was.
         extra: what else was measured (`train/vitals.py` lists it); some of it on logged steps only.
     """
@@ -126,6 +127,7 @@ class StepReport:
     tokens: int
     tokens_per_s: float
     progress: float
+    batch: int = 0
     skipped: str | None = None
     extra: Mapping[str, float] = field(default_factory=dict)
 

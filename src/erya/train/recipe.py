@@ -42,6 +42,8 @@ CHANGEABLE_ON_RESUME = frozenset(
         "guard.limit",
     }
 )
+# Of these, what changes what is learnt: said when a run is resumed with another value.
+STEERING = ("train.learning_rate", "train.optimiser.learning_rate", "train.clip_norm", "train.guard")
 
 
 class Monitor(StrictModel):

@@ -79,8 +79,8 @@ class Record(Callback):
 
     def on_step(self, report: StepReport) -> None:
         if report.skipped is not None:
-            line: dict[str, Any] = {"step": report.step, "epoch": report.epoch, "skipped": report.skipped}
-            self._write({**line, "tokens": report.tokens, "lr": report.lr})
+            line: dict[str, Any] = {"step": report.step, "epoch": report.epoch, "batch": report.batch}
+            self._write({**line, "skipped": report.skipped, "tokens": report.tokens, "lr": report.lr})
         elif report.step % self._every_steps == 0:
             values = {
                 "loss": report.loss,

@@ -6,12 +6,22 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Skip(BaseModel):
-    """A step that was not taken, and the batch that made it so."""
+    """A step that was not taken, and the batch that made it so.
+
+    Attributes:
+        step: its number, from 1.
+        epoch: epoch of the batch.
+        batch: its index within the epoch.
+        cause: why it was not taken.
+        rewound_to: the step whose weights were taken up again, if they were; what was learnt from the batches
+            in between is lost.
+    """
 
     step: int
     epoch: int
     batch: int
     cause: str
+    rewound_to: int | None = None
 
 
 class RunState(BaseModel):
@@ -26,6 +36,8 @@ class RunState(BaseModel):
         seconds: time spent in steps; evaluation and checkpoints do not count.
         skips: the skip list.
         skips_in_row: skipped steps at the end of the steps done.
+        losses: of the last steps taken, where they are watched.
+        micro_batch_tokens: tokens computed at once, where that is not what the recipe says.
         evaluated_step: the last step that was evaluated; -1 before the first evaluation.
         metrics: what that evaluation gave.
         best_step: step of the best evaluation, when one is monitored.
@@ -45,6 +57,8 @@ class RunState(BaseModel):
     seconds: float = 0.0
     skips: list[Skip] = []
     skips_in_row: int = 0
+    losses: list[float] = []
+    micro_batch_tokens: int | None = None
     evaluated_step: int = -1
     metrics: dict[str, float] = {}
     best_step: int | None = None
