@@ -39,7 +39,7 @@ LONG = text([128] * 2000)
 def mask(batch: tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]], **options: Any) -> Masked:
     epoch = options.pop("epoch", 0)
     numbers = options.pop("numbers", np.arange(len(batch[2])))
-    said = {name: options.pop(name) for name in ("tokens_before", "hidden") if name in options}
+    said = {name: options.pop(name) for name in ("tokens_before", "predictable") if name in options}
     return masker(**options).mask(*batch, epoch=epoch, numbers=numbers, **said)
 
 
@@ -159,9 +159,9 @@ def test_a_rate_moves_with_the_tokens_seen() -> None:
 
 
 def test_only_what_may_be_chosen_is() -> None:
-    hidden = np.tile(np.arange(128) >= 64, 2000)
-    found = mask(LONG, hidden=hidden, prob=0.2)
-    assert hidden[found.positions].all()
+    predictable = np.tile(np.arange(128) >= 64, 2000)
+    found = mask(LONG, predictable=predictable, prob=0.2)
+    assert predictable[found.positions].all()
     assert len(found.positions) / (2000 * 63) == pytest.approx(0.2, abs=0.005)
 
 

@@ -83,7 +83,7 @@ class Masker:
         epoch: int,
         numbers: NDArray[np.integer],
         tokens_before: int = 0,
-        hidden: NDArray[np.bool_] | None = None,
+        predictable: NDArray[np.bool_] | None = None,
     ) -> Masked:
         """Choose units of every sequence and replace their tokens.
 
@@ -94,12 +94,12 @@ class Masker:
             epoch: other epochs have other masks.
             numbers: identities of the sequences, shape (S,).
             tokens_before: tokens of the run before this global batch; a changing rate is a function of it.
-            hidden: False for tokens that must not be chosen, shape (N,); None: any ordinary token may be.
+            predictable: False for tokens that must not be chosen, shape (N,); None: any ordinary one may.
         """
         prob = self._rate.at(tokens_before)
         ordinary = ~self._is_special[ids]
-        if hidden is not None:
-            ordinary &= hidden
+        if predictable is not None:
+            ordinary &= predictable
         keys_N = np.repeat(keys(self._seed, epoch, numbers), lengths)
         counters_N = positions_of(lengths).astype(np.int64) * STREAMS
         starts = word_starts if self._units.of_words else np.ones_like(ordinary)
