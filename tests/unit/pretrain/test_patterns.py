@@ -53,10 +53,7 @@ def test_right_to_left_is_the_same_text_and_masks_mirrored() -> None:
     turned = batch_of(PatternShares(both=0.5, right_to_left=0.5))
     backwards = kinds(turned) == 2
     assert (np.diff(turned.targets["masked_positions"]) > 0).all()
-    known = dict(
-        zip(plain.targets["masked_positions"].tolist(), plain.targets["masked_labels"].tolist(), strict=True)
-    )
-    found = dict(zip(places.tolist(), labels.tolist(), strict=True))
+    known, found = targets_by_place(plain), targets_by_place(turned)
     for number, (start, stop) in enumerate(pairwise(turned.bounds.tolist())):
         step = -1 if backwards[number] else 1
         assert turned.ids[start:stop][::step].tolist() == plain.ids[start:stop].tolist()
