@@ -18,7 +18,8 @@ from erya.models.encoder import Encoder
 from erya.models.initialise import initialise
 from erya.models.masked_lm import MaskedLanguageModel
 from erya.pretrain.masking.masker import Masker
-from erya.pretrain.objective import MaskedLanguageObjective
+from erya.pretrain.objectives.masked import MaskedTraining
+from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.sequences import ShardSequences
 from erya.pretrain.source import MaskedSource, held_out_batches
 from erya.train.loop import TrainResult, train
@@ -47,10 +48,19 @@ class Slowly(Callback):
         time.sleep(0.01)
 
 
-def run(directory: Path, *callbacks: Callback, recipe: TrainRecipe = RECIPE) -> TrainResult:
-    """Train two layers with dropout, in whatever precision is the machine's own."""
+def run(
+    directory: Path, *callbacks: Callback, recipe: TrainRecipe = RECIPE, dropout: float = 0.1
+) -> TrainResult:
+    """Train two layers, in whatever precision is the machine's own."""
     config = EncoderConfig(
-        vocab_size=VOCAB, hidden_size=16, num_layers=2, num_heads=2, intermediate_size=32, max_positions=40
+        vocab_size=VOCAB,
+        hidden_size=16,
+        num_layers=2,
+        num_heads=2,
+        intermediate_size=32,
+        max_positions=40,
+        dropout_prob=dropout,
+        attention_dropout_prob=dropout,
     )
     module = MaskedLanguageModel(Encoder(config, pooler=False))
     initialise(module, initializer_range=0.02, generator=torch.Generator().manual_seed(1))
@@ -64,7 +74,7 @@ def run(directory: Path, *callbacks: Callback, recipe: TrainRecipe = RECIPE) -> 
         seed=recipe.seed,
     )
     held_out = held_out_batches(sequences, masker, max_tokens=500, seed=0)
-    objective = MaskedLanguageObjective(module, held_out=held_out)
+    objective = PretrainObjective(MaskedTraining(module), held_out={"word": held_out})
     return train(
         objective,
         source,

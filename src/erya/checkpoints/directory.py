@@ -172,10 +172,34 @@ def load_masked_language_model(
             tied to the embeddings.
     """
     model = directory if isinstance(directory, ModelDirectory) else read_model(directory)
-    model.tensors.require_tied(where=str(model.path))
     module = MaskedLanguageModel(Encoder(model.encoder_config, pooler=False))
-    _load(module, model, "", allow_missing, seed, report)
+    load_module(module, model, allow_missing=allow_missing, seed=seed, report=report)
     return module
+
+
+def load_module(
+    module: nn.Module,
+    model: ModelDirectory,
+    *,
+    allow_missing: tuple[str, ...] = (),
+    seed: int = 0,
+    report: Reporter = log_report,
+) -> None:
+    """Copy a model directory's values into a model, in place.
+
+    Args:
+        module: with an `encoder` of the directory's configuration and any heads.
+        model: the directory.
+        allow_missing: prefixes of the names of parts that may start at random.
+        seed: of the noise for what is missing.
+        report: told what starts at random and what was not used; logs it unless told otherwise.
+    Raises:
+        CheckpointError: tensors are missing, left over or of another shape, or the stored decoder of a
+            masked language model is not tied to the embeddings.
+    """
+    if isinstance(module, MaskedLanguageModel):
+        model.tensors.require_tied(where=str(model.path))
+    _load(module, model, "", allow_missing, seed, report)
 
 
 def load_with_head(

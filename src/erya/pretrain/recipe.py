@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from erya.config import StrictModel
 from erya.models.config import EncoderConfig
-from erya.pretrain.masking.recipe import MaskingRecipe
+from erya.pretrain.masking.recipe import MaskingRecipe, PatternsRecipe, UnitName
+from erya.pretrain.objectives.recipe import ObjectiveRecipe
 from erya.pretrain.sizes import SIZES, SizeName, sized
 from erya.train.recipe import Monitor, TrainRecipe
 
@@ -32,10 +33,14 @@ class DataRecipe(StrictModel):
     Attributes:
         shards: directory that `erya corpus tokenize` wrote.
         max_length: most tokens of a sequence, [CLS] and [SEP] included.
+        parallel: share of the shards' parallel pairs laid out as two texts with [SEP] between, masked on both
+            sides, so that each is read with the help of the other; null: all of them, if there are any and
+            `objective.pairs` is none.
     """
 
     shards: str
     max_length: int = Field(default=128, ge=8)
+    parallel: float | None = Field(default=None, ge=0, le=1)
 
 
 class EvaluationRecipe(StrictModel):
@@ -44,22 +49,33 @@ class EvaluationRecipe(StrictModel):
     Attributes:
         max_tokens: how much of it, at most.
         prob: share of the tokens predicted; 0.15 keeps runs with other masking comparable.
+        units: the kinds of masking it is scored with: `word`, `token`, `ngram`, `span`. `eval_loss` speaks of
+            the first; the numbers of the others are called `eval_loss_token` and so on.
         baseline: whether to say first how many a bigram model guesses; takes seconds.
     """
 
     max_tokens: int = Field(default=100_000, ge=1)
     prob: float = Field(default=0.15, gt=0, le=1)
+    units: tuple[UnitName, ...] = Field(default=("word", "token"), min_length=1)
     baseline: bool = True
+
+    @model_validator(mode="after")
+    def _units_differ(self) -> Self:
+        if len(set(self.units)) < len(self.units):
+            raise ValueError("units: the same kind of masking stands there twice")
+        return self
 
 
 class PretrainMonitor(Monitor):
     """Which number on held-out text decides about early stopping and about the best checkpoint."""
 
-    key: Literal["eval_loss", "eval_masked_accuracy"] = "eval_loss"
+    key: Literal["eval_loss", "eval_masked_accuracy", "eval_replaced_loss", "eval_replaced_accuracy"] = (
+        "eval_loss"
+    )
 
     @model_validator(mode="after")
     def _mode_fits_the_key(self) -> Self:
-        self.require_mode("min" if self.key == "eval_loss" else "max")
+        self.require_mode("min" if self.key.endswith("loss") else "max")
         return self
 
 
@@ -78,7 +94,9 @@ class PretrainRecipe(StrictModel):
             has them all.
         model: sizes of a new model; None (`null`) with `init_from`.
         init_from: a model directory to go on from, with the vocabulary of the shards.
+        objective: what the model learns.
         masking: which tokens to predict.
+        patterns: which tokens see which.
         evaluation: how held-out text is scored.
         train: how to train.
     """
@@ -87,7 +105,9 @@ class PretrainRecipe(StrictModel):
     size: SizeName | None = None
     model: ModelRecipe | None = None
     init_from: str | None = None
+    objective: ObjectiveRecipe = ObjectiveRecipe()
     masking: MaskingRecipe = MaskingRecipe()
+    patterns: PatternsRecipe = PatternsRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
     train: PretrainTraining
 
@@ -108,4 +128,23 @@ class PretrainRecipe(StrictModel):
     def _one_origin(self) -> Self:
         if (self.model is None) == (self.init_from is None):
             raise ValueError("give either model (a new one) or init_from (and model=null)")
+        return self
+
+    @model_validator(mode="after")
+    def _texts_fit_the_objective(self) -> Self:
+        if self.data.parallel and self.objective.pairs != "none":
+            raise ValueError(
+                "parallel pairs have no order to tell: set data.parallel=0 or objective.pairs=none"
+            )
+        if self.objective.pairs != "none" and not self.patterns.both:
+            raise ValueError("objective.pairs needs first tokens that see all: give patterns.both a share")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_fits_the_rest(self) -> Self:
+        key = None if self.train.monitor is None else self.train.monitor.key
+        if key is not None and "_replaced_" in key and self.objective.kind != "replaced":
+            raise ValueError(f"train.monitor.key={key} is known with objective.kind=replaced only")
+        if self.objective.refit_head_steps and self.init_from is None:
+            raise ValueError("objective.refit_head_steps is for init_from: a new model has no old encoder")
         return self

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from erya import __version__
 from erya.checkpoints.huggingface import CONFIG_FILE
@@ -15,24 +15,22 @@ from erya.checkpoints.saving import save_model
 from erya.checkpoints.weights import find_weights
 from erya.data.batches import PackedBatch
 from erya.data.shards import MANIFEST, Shards
-from erya.data.splits import Split
 from erya.files import exclusive, sha256_of
 from erya.pretrain.baseline import bigram_accuracy
-from erya.pretrain.masking.masker import Masker
-from erya.pretrain.masking.rate import Rate
-from erya.pretrain.objective import MaskedLanguageObjective
+from erya.pretrain.feed import cut_split, held_out_kinds, training_source
+from erya.pretrain.objectives.module import Part
+from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.recipe import PretrainRecipe
+from erya.pretrain.refit import HEAD_DIRECTORY, refit_head
 from erya.pretrain.sequences import ShardSequences
-from erya.pretrain.source import MaskedSource, held_out_batches
-from erya.pretrain.start import build_model
+from erya.pretrain.start import build_start
 from erya.tokenizer.wordpiece import Tokenizer
 from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Tell
 
 # Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
-_CHANGEABLE = ("data.shards", "init_from", "evaluation.baseline")
-_HELD_OUT_SEED = 0  # not the recipe's: runs with different seeds are scored on the same masks
+_CHANGEABLE = ("data.shards", "init_from", "objective.teacher.model", "evaluation.baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,12 @@ def pretrain(
     tell: Tell,
     resume: bool = True,
 ) -> Pretrained:
-    """Pre-train a masked language model, or go on with the run in `directory`.
+    """Pre-train an encoder, or go on with the run in `directory`.
 
     Args:
         recipe: what to do.
-        directory: the run directory; the model ends up in `directory/model`.
+        directory: the run directory; the model ends up in `directory/model`, other models that the objective
+            needs beside it.
         callbacks: told what happens during training.
         tell: is given sentences a user should read: what was left out, what starts at random.
         resume: go on with the run in `directory`; False sets it aside and starts over.
@@ -76,54 +75,69 @@ def pretrain(
     training = Shards.open(Path(recipe.data.shards), split="train")
     tokenizer = Tokenizer.open(training.tokenizer_directory)
     training.require_tokenizer(tokenizer.hash, of=str(training.tokenizer_directory))
-    module = build_model(recipe, tokenizer, tell=tell)
-    sequences = _sequences(training, "train", recipe, tokenizer, tell)
-    held_out = _held_out(recipe, tokenizer, tell=tell)
-    baseline = _baseline(recipe, sequences, held_out, tokenizer, tell)
-    objective = MaskedLanguageObjective(module, held_out=held_out)
-    source = MaskedSource(
-        sequences,
-        _masker(recipe, tokenizer, prob=recipe.masking.prob.rate, seed=recipe.train.seed),
-        batch_tokens=recipe.train.batch_tokens,
-        seed=recipe.train.seed,
-    )
+    start = build_start(recipe, tokenizer, tell=tell)
+    sequences = cut_split(training, "train", recipe, tokenizer, tell=tell)
+    held_out = held_out_kinds(recipe, tokenizer, tell=tell)
+    baseline = _baseline(recipe, sequences, next(iter(held_out.values()), []), tokenizer, tell)
+    objective = PretrainObjective(start.module, held_out=held_out)
+    source = training_source(sequences, recipe, tokenizer)
+    same: _Same = {"fingerprints": _fingerprints(recipe), "changeable": _CHANGEABLE}
+    if start.lacks_head and recipe.objective.refit_head_steps:
+        aside = directory / HEAD_DIRECTORY
+        first = refit_head(
+            objective, source, recipe=recipe, directory=aside, tell=tell, resume=resume, **same
+        )
+        if first.interrupted:
+            return Pretrained(None, first, baseline)
+    goes_on = recipe.init_from is not None and bool(held_out)
     result = train(
         objective,
         source,
         recipe=recipe.train,
         run_recipe=recipe,
         directory=directory,
-        fingerprints=_fingerprints(recipe),
-        changeable=_CHANGEABLE,
         evaluate=objective.evaluate if held_out else None,
-        callbacks=callbacks,
+        evaluate_first=goes_on,
+        callbacks=[*callbacks, _SayStart(tell)] if goes_on else callbacks,
         resume=resume,
+        **same,
     )
     if result.interrupted:
         return Pretrained(None, result, baseline)
+    with exclusive(directory):
+        for name, part in objective.module.parts().items():
+            _save(part, directory / name, recipe, tokenizer, _provenance(recipe, sequences, result))
+    return Pretrained(directory / MODEL_DIRECTORY, result, baseline)
+
+
+class _Same(TypedDict):
+    """What tells runs apart."""
+
+    fingerprints: Mapping[str, str]
+    changeable: tuple[str, ...]
+
+
+class _SayStart(Callback):
+    """Says how good a model is before it goes on learning."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
+        if step == 0:
+            self._tell(f"starts at {metrics['eval_masked_accuracy']:.1%} of held-out tokens guessed right")
+
+
+def _save(
+    part: Part, directory: Path, recipe: PretrainRecipe, tokenizer: Tokenizer, provenance: dict[str, Any]
+) -> None:
     info = ModelInfo(
-        task="masked_lm",
+        task=part.task,
         max_length=recipe.data.max_length,
         tokenizer_mode=tokenizer.mode,
-        provenance=_provenance(recipe, sequences, result),
+        provenance=provenance,
     )
-    with exclusive(directory):
-        model = directory / MODEL_DIRECTORY
-        save_model(model, module=module, tokenizer=tokenizer, info=info, replace=True)
-    return Pretrained(model, result, baseline)
-
-
-def _held_out(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> list[PackedBatch]:
-    shards = Shards.open(Path(recipe.data.shards), split="heldout")
-    batches = held_out_batches(
-        _sequences(shards, "heldout", recipe, tokenizer, tell),
-        _masker(recipe, tokenizer, prob=recipe.evaluation.prob, seed=_HELD_OUT_SEED),
-        max_tokens=recipe.evaluation.max_tokens,
-        seed=_HELD_OUT_SEED,
-    )
-    if not batches:
-        tell("warning: the shards have no held-out text, so nothing will say how good the model is")
-    return batches
+    save_model(directory, module=part.module, tokenizer=tokenizer, info=info, replace=True)
 
 
 def _baseline(
@@ -142,45 +156,16 @@ def _baseline(
     return accuracy
 
 
-def _sequences(
-    shards: Shards, split: Split, recipe: PretrainRecipe, tokenizer: Tokenizer, tell: Tell
-) -> ShardSequences:
-    """Cut a split of the shards into sequences and say what became of it."""
-    made = ShardSequences(
-        shards.shards,
-        max_length=recipe.data.max_length,
-        cls_id=tokenizer.cls_id,
-        sep_id=tokenizer.sep_id,
-    )
-    found = made.sequences
-    tell(
-        f"{split}: {len(found):,} sequences, {found.num_tokens:,} tokens; left out: "
-        f"{found.dropped_fragments:,} fragments, {found.dropped_tokens:,} tokens; "
-        f"{found.split_sentences:,} sequences end inside a sentence"
-    )
-    return made
-
-
-def _masker(recipe: PretrainRecipe, tokenizer: Tokenizer, *, prob: float | Rate, seed: int) -> Masker:
-    return Masker(
-        prob=prob,
-        units=recipe.masking.units_of(recipe.masking.unit),
-        shares=recipe.masking.replace.shares,
-        vocab_size=tokenizer.vocab_size,
-        special_ids=tokenizer.special_ids | {tokenizer.unk_id},
-        mask_id=tokenizer.mask_id,
-        seed=seed,
-    )
-
-
 def _fingerprints(recipe: PretrainRecipe) -> dict[str, str]:
     """What must not change under a run that is resumed. The manifest holds a hash of every file."""
     prints = {"shards": sha256_of(Path(recipe.data.shards) / MANIFEST)}
-    if recipe.init_from is not None:
-        start = Path(recipe.init_from)
-        prints["configuration to start from"] = sha256_of(start / CONFIG_FILE)
-        files = find_weights(start).paths
-        prints["model to start from"] = " ".join(sha256_of(path) for path in files)
+    teacher = recipe.objective.teacher
+    others = {"to start from": recipe.init_from, "of the teacher": None if teacher is None else teacher.model}
+    for what, directory in others.items():
+        if directory is not None:
+            prints[f"configuration {what}"] = sha256_of(Path(directory) / CONFIG_FILE)
+            files = find_weights(Path(directory)).paths
+            prints[f"model {what}"] = " ".join(sha256_of(path) for path in files)
     return prints
 
 

@@ -10,9 +10,9 @@ from erya.checkpoints.directory import load_masked_language_model, read_model
 from erya.cli.main import run as erya
 from erya.config import load_config
 from erya.errors import CheckpointError, ConfigError, EryaError, InputError
+from erya.pretrain.feed import held_out_kinds
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.run import Pretrained, pretrain
-from erya.pretrain.source import held_out_batches
 
 TINY = Path(__file__).parents[3] / "recipes" / "pretrain" / "tiny.yaml"
 SMALLER = [
@@ -59,28 +59,27 @@ def test_a_run_leaves_a_record_and_a_model(shards: Path, tmp_path: Path) -> None
     assert (model.info.task, model.info.max_length) == ("masked_lm", 48)
     assert model.info.provenance["steps"] == 12
     assert model.info.provenance["held_out"] == done.result.state.metrics
-    assert set(done.result.state.metrics) == {"eval_loss", "eval_masked_accuracy"}
+    names = {"eval_loss", "eval_perplexity", "eval_masked_accuracy"}
+    assert set(done.result.state.metrics) == names | {f"{name}_token" for name in names}
     assert len(losses(tmp_path / "out")) == 12
     assert said[0].startswith("train: ") and "left out" in said[0]
 
 
 def test_the_model_directory_scores_as_the_run_did(shards: Path, finished: Path) -> None:
-    from erya.data.shards import Shards
     from erya.nn.packing import PackedTensors
-    from erya.pretrain.run import _masker
-    from erya.pretrain.sequences import ShardSequences
 
     model = read_model(finished / "model")
     recipe = load_config(PretrainRecipe, finished / "recipe.yaml")
     module = load_masked_language_model(model).eval()
-    sequences = ShardSequences(Shards.open(shards, split="heldout").shards, max_length=48, cls_id=2, sep_id=3)
-    masker = _masker(recipe, model.tokenizer, prob=0.15, seed=0)
-    total, count = 0.0, 0
-    for batch in held_out_batches(sequences, masker, max_tokens=50000, seed=0):
-        with torch.no_grad():
-            term, _ = module.score(PackedTensors.from_batch(batch, torch.device("cpu")))
-        total, count = total + float(term.total), count + term.count
-    assert total / count == pytest.approx(model.info.provenance["held_out"]["eval_loss"], rel=1e-6)
+    kinds = held_out_kinds(recipe, model.tokenizer, tell=lambda text: None)
+    assert [*kinds] == ["word", "token"]
+    for kind, key in (("word", "eval_loss"), ("token", "eval_loss_token")):
+        total, count = 0.0, 0
+        for batch in kinds[kind]:
+            with torch.no_grad():
+                term, _ = module.score(PackedTensors.from_batch(batch, torch.device("cpu")))
+            total, count = total + float(term.total), count + term.count
+        assert total / count == pytest.approx(model.info.provenance["held_out"][key], rel=1e-6)
 
 
 def test_a_run_goes_on_where_the_shards_are_now(shards: Path, tmp_path: Path) -> None:

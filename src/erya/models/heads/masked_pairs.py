@@ -34,7 +34,7 @@ class MaskedPairModel(MaskedLanguageModel):
         return hidden[: len(chosen)], hidden[len(chosen) :]
 
     def pair_logits(self, firsts: Tensor) -> Tensor:
-        """From first tokens' states, (S, H), to logits, (S, 2); class 0: the second text follows the first."""
+        """From first tokens' states, (S, H), to logits, (S, 2); 0: the second text follows the first."""
         assert self.encoder.pooler is not None, "required when it was made"
         logits: Tensor = self.next_sentence(self.encoder.pooler(firsts))
         return logits

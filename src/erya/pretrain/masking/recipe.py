@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_serializer, model_validator
 
 from erya.config import StrictModel
+from erya.pretrain.masking.patterns import PatternShares
 from erya.pretrain.masking.rate import Rate
 from erya.pretrain.masking.replacement import Shares
 from erya.pretrain.masking.units import TOKENS, WORDS, Units, ngrams, spans
@@ -93,6 +94,43 @@ class SimilarRecipe(StrictModel):
         if self.model is not None and "neighbours" not in self.by:
             raise ValueError("model is for neighbours; add neighbours to by, or leave model out")
         return self
+
+
+class PatternsRecipe(StrictModel):
+    """Which tokens see which, as shares of the sequences that add up to 1.
+
+    Attributes:
+        both: all tokens see all.
+        left_to_right: a token sees those left of it.
+        right_to_left: a token sees those right of it.
+        prefix: a quarter to three quarters of the sequence are seen by all; only what comes after it is
+            predicted, from left to right.
+    """
+
+    both: float = Field(default=1.0, ge=0, le=1)
+    left_to_right: float = Field(default=0.0, ge=0, le=1)
+    right_to_left: float = Field(default=0.0, ge=0, le=1)
+    prefix: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _shares_of_one(self) -> Self:
+        total = self.both + self.left_to_right + self.right_to_left + self.prefix
+        if abs(total - 1) > 1e-6:
+            rest = 1 - (total - self.both)
+            advice = f": set both={rest:g}" if 0 <= rest <= 1 else ""
+            raise ValueError(
+                f"both, left_to_right, right_to_left and prefix add up to {total:g}, not to 1{advice}"
+            )
+        return self
+
+    @property
+    def shares(self) -> PatternShares:
+        return PatternShares(self.both, self.left_to_right, self.right_to_left, self.prefix)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all tokens of every sequence see all."""
+        return not (self.left_to_right or self.right_to_left or self.prefix)
 
 
 class MaskingRecipe(StrictModel):
