@@ -21,7 +21,7 @@ def allow(size):
 class FillAtCheckpoint(Callback):
     def on_checkpoint(self, step, directory):
         if step == 14:
-            allow((directory / "training.pt").stat().st_size // 2)
+            allow((directory / "__0_0.distcp").stat().st_size // 2)
 
 class FillAtStep(Callback):
     def on_step(self, report):

@@ -12,17 +12,18 @@ import pytest
 import torch
 import toy_pretraining
 
+from erya.train.checkpoint_tensors import read_weights
+
 
 def series(directory: Path) -> list[dict[str, float]]:
     """Everything in metrics.jsonl that does not depend on the clock."""
     lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "tokens_per_s"} for line in lines]
+    clock = {"tokens_per_s", "data_wait_s"}
+    return [{key: value for key, value in line.items() if key not in clock} for line in lines]
 
 
 def weights(directory: Path) -> dict[str, torch.Tensor]:
-    path = directory / "checkpoints" / "step-60" / "training.pt"
-    loaded: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["module"]
-    return loaded
+    return read_weights(directory / "checkpoints" / "step-60")
 
 
 @pytest.fixture(scope="module")

@@ -5,36 +5,44 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from erya.errors import CheckpointError
-from erya.files import atomic_directory, sha256_of
+from erya.files import publish_directory, sha256_of, storage_error
+from erya.train.checkpoint_files import tensor_files, write_tensors
+from erya.train.checkpoint_tensors import copy_tensors, load_tensors
 from erya.train.optimisers.members import Optimisers
 from erya.train.protocols import Tell
+from erya.train.ranks import ALONE, Ranks
 from erya.train.state import RunState
 
-TENSORS, STATE, SUMS = "training.pt", "state.json", "SHA256SUMS"
+STATE, SUMS = "state.json", "SHA256SUMS"
 _NAME = re.compile(r"step-(\d+)")
 
 
 class Checkpoints:
-    """The checkpoints of a run: `step-N/` with weights, optimiser, state and checksums.
+    """The checkpoints of a run: `step-N/` with weights, running means, state and checksums.
+
+    They are written in the background: training goes on as soon as the tensors are copied.
 
     Args:
         directory: where they lie; leftovers of a write that was killed are removed, so the caller must hold
             the run directory for itself.
         keep: how many of the last ones stay.
+        ranks: who writes them together; only the first looks at names and sums.
     """
 
-    def __init__(self, directory: Path, *, keep: int) -> None:
-        self.directory, self._keep = directory, keep
-        for leftover in directory.glob(".step-*"):
+    def __init__(self, directory: Path, *, keep: int, ranks: Ranks = ALONE) -> None:
+        self.directory, self._keep, self._ranks = directory, keep, ranks
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="erya-checkpoints")
+        self._pending: tuple[int, Future[None]] | None = None
+        for leftover in directory.glob(".step-*") if ranks.is_first else ():
             shutil.rmtree(leftover, ignore_errors=True)
 
     def steps(self) -> list[int]:
@@ -53,37 +61,78 @@ class Checkpoints:
         *,
         identity: Mapping[str, Any],
         extra: Mapping[str, Tensor] | None = None,
-    ) -> Path:
-        """Write the checkpoint of `state.step`, then remove the ones that are too many.
+    ) -> None:
+        """Copy what the checkpoint of `state.step` has to hold, and begin to write it in the background.
 
-        The best step's checkpoint is not removed.
+        When it is whole, checkpoints that are too many are removed, but not the best step's. All ranks call
+        this together.
 
         Args:
             module: whose weights to save.
             optimiser: whose running means to save.
             state: where the run is.
             identity: what makes this run this run; compared when it is resumed.
-            extra: other tensors, by name.
+            extra: other tensors to save, by name.
         Raises:
-            StorageError: the disk refuses; the checkpoints before are as they were.
+            StorageError: the disk refused the checkpoint begun before; those before that are as they were.
         """
-        path = self.path(state.step)
-        with atomic_directory(path, replace=True) as aside:
-            tensors = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
-            tensors["extra"] = dict(extra or {})
-            _save_tensors(tensors, aside / TENSORS)
-            text = json.dumps(
-                {"state": state.model_dump(), "identity": identity}, ensure_ascii=False, indent=2
-            )
-            (aside / STATE).write_text(text, encoding="utf-8")
-            (aside / SUMS).write_text(_sums(aside), encoding="utf-8")
-        kept = {*self.steps()[-self._keep :], state.step, state.best_step}
-        for step in self.steps():
+        self.settle(wait=True)
+        tensors = copy_tensors(module, optimiser.members, extra or {}, is_first=self._ranks.is_first)
+        content = {"state": state.model_dump(), "identity": identity}
+        text = json.dumps(content, ensure_ascii=False, indent=2)
+        kept = {state.step, state.best_step}
+        self._pending = state.step, self._thread.submit(self._write, state.step, tensors, text, kept)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the checkpoint begun last could not be written; `settle` says why."""
+        return self._pending is not None and self._pending[1].done() and bool(self._pending[1].exception())
+
+    def settle(self, *, wait: bool) -> int | None:
+        """Hear of the checkpoint begun last, once.
+
+        Args:
+            wait: until it is whole. Otherwise nothing is heard of one that is being written, or has failed.
+        Returns:
+            Its step when it has become whole; otherwise None.
+        Raises:
+            StorageError: `wait`, and the disk refused.
+        """
+        if self._pending is None or not (wait or (self._pending[1].done() and not self.failed)):
+            return None
+        (step, written), self._pending = self._pending, None
+        written.result()
+        return step
+
+    def close(self) -> None:
+        """Wait for what is being written, whatever becomes of it."""
+        self._thread.shutdown(wait=True)
+
+    def _write(self, step: int, tensors: dict[str, Tensor], state: str, kept: Collection[int | None]) -> None:
+        """Write a checkpoint aside and give it its name when it is whole and on the disk."""
+        path = self.path(step)
+        aside = path.with_name(f".{path.name}.partial")
+        try:
+            if self._ranks.is_first:
+                shutil.rmtree(aside, ignore_errors=True)
+                aside.mkdir(parents=True)
+            write_tensors(tensors, aside, self._ranks.background)
+            self._ranks.first_alone(lambda: self._publish(aside, path, state, kept))
+        except OSError as error:
+            raise storage_error(error, path) from error
+        finally:
+            if self._ranks.is_first:
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def _publish(self, aside: Path, path: Path, state: str, kept: Collection[int | None]) -> None:
+        (aside / STATE).write_text(state, encoding="utf-8")
+        (aside / SUMS).write_text(_sums(aside), encoding="utf-8")
+        publish_directory(aside, path, replace=True, marker=None)
+        for step in self.steps()[: -self._keep]:
             if step not in kept:
                 # Renamed first: a checkpoint that is half removed must not look like one.
                 doomed = self.path(step).rename(self.directory / f".step-{step}.doomed")
                 shutil.rmtree(doomed, ignore_errors=True)
-        return path
 
     def latest(self, *, tell: Tell) -> tuple[RunState, dict[str, Any]] | None:
         """State and identity of the last checkpoint that is whole; None when there is none at all.
@@ -127,24 +176,20 @@ class Checkpoints:
         module: nn.Module,
         optimiser: Optimisers | None,
         *,
-        device: torch.device,
         extra: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Put the weights, with `optimiser` its running means, and other tensors of `step` in place.
+        """Put the weights, and with `optimiser` its running means, of `step` in place. All ranks together.
 
+        Args:
+            step: which checkpoint.
+            module: takes the weights.
+            optimiser: takes the running means.
+            extra: tensors that take what was saved as `extra` under their names.
         Raises:
             CheckpointError: the tensors are not those of this module.
         """
-        path = self.path(step) / TENSORS
-        tensors = torch.load(path, map_location=device, weights_only=True)
-        try:
-            module.load_state_dict(tensors["module"], strict=True)
-            if optimiser is not None:
-                optimiser.load_state_dict(tensors["optimiser"])
-            for name, tensor in (extra or {}).items():
-                tensor.copy_(tensors["extra"][name])
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise CheckpointError(f"not a checkpoint of this model: {error}", where=str(path)) from None
+        members = () if optimiser is None else optimiser.members
+        load_tensors(self.path(step), module, members, extra or {}, alone=self._ranks.is_alone)
 
     def _read_state(self, step: int) -> tuple[RunState, dict[str, Any]]:
         path = self.path(step) / STATE
@@ -157,16 +202,4 @@ class Checkpoints:
 
 def _sums(directory: Path) -> str:
     """The checksums of a checkpoint's files, as `sha256sum -c` reads them."""
-    return "".join(f"{sha256_of(directory / name)}  {name}\n" for name in (TENSORS, STATE))
-
-
-def _save_tensors(tensors: Mapping[str, Any], path: Path) -> None:
-    """`torch.save`, failing with the operating system's error and not with what torch makes of it."""
-    stream = path.open("wb")
-    try:
-        torch.save(tensors, stream)
-    except RuntimeError as error:
-        cause = error.__cause__ or error.__context__
-        raise cause if isinstance(cause, OSError) else error from None
-    finally:
-        stream.close()
+    return "".join(f"{sha256_of(directory / name)}  {name}\n" for name in [*tensor_files(directory), STATE])

@@ -20,7 +20,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from erya.errors import ConfigError
-from erya.train.ranks import Ranks
+from erya.train.ranks import ALONE, Ranks
 from erya.train.recipe import ParallelRecipe
 
 
@@ -67,7 +67,7 @@ class Spread:
 
 def whole(module: nn.Module) -> Spread:
     """A module that one process trains."""
-    return Spread(module, module, module, Ranks())
+    return Spread(module, module, module, ALONE)
 
 
 def spread(module: nn.Module, recipe: ParallelRecipe, ranks: Ranks) -> Spread:

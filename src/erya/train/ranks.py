@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,15 +79,27 @@ class Ranks:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
-    def barrier(self) -> None:
-        """Wait for all ranks."""
-        self.sum_counts({"": 0})
+    def first_alone(self, do: Callable[[], None]) -> None:
+        """Have the first rank do something in the background, and the others wait for it and its error."""
+        error: list[Exception | None] = [None]
+        if self.is_first:
+            try:
+                do()
+            except Exception as failed:
+                error = [failed]
+        if self.background is not None:
+            dist.broadcast_object_list(error, src=0, group=self.background)
+        if error[0] is not None:
+            raise error[0]
+
+
+ALONE = Ranks()
 
 
 def environment_ranks() -> Ranks:
     """What torchrun says in the environment; one process where it says nothing."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return Ranks()
+        return ALONE
     return Ranks(
         rank=int(os.environ["RANK"]),
         num_ranks=int(os.environ["WORLD_SIZE"]),

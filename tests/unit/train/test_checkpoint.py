@@ -27,22 +27,22 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["training.pt", "state.json", "SHA256SUMS"])
+@pytest.mark.parametrize("name", ["__0_0.distcp", ".metadata", "state.json", "SHA256SUMS"])
 def test_a_damaged_checkpoint_is_shown_and_the_one_before_is_used(name: str, tmp_path: Path) -> None:
     toy_run(tmp_path)
-    expected = (tmp_path / "checkpoints" / "step-20" / "training.pt").read_bytes()
+    expected = (tmp_path / "checkpoints" / "step-20" / "__0_0.distcp").read_bytes()
     damage(tmp_path / "checkpoints" / "step-20" / name)
     messages = Messages()
     assert toy_run(tmp_path, callbacks=[messages]).state.step == 20
     assert len(messages.texts) == 1
     assert "step 20 is damaged" in messages.texts[0]
-    assert (tmp_path / "checkpoints" / "step-20" / "training.pt").read_bytes() == expected
+    assert (tmp_path / "checkpoints" / "step-20" / "__0_0.distcp").read_bytes() == expected
     assert (tmp_path / "checkpoints" / "damaged-step-20").is_dir()
 
 
 def test_a_missing_file_is_damage(tmp_path: Path) -> None:
     toy_run(tmp_path)
-    (tmp_path / "checkpoints" / "step-20" / "training.pt").unlink()
+    (tmp_path / "checkpoints" / "step-20" / "__0_0.distcp").unlink()
     messages = Messages()
     toy_run(tmp_path, callbacks=[messages])
     assert "damaged" in messages.texts[0]
@@ -51,7 +51,7 @@ def test_a_missing_file_is_damage(tmp_path: Path) -> None:
 def test_when_all_are_damaged_nothing_is_started_over_in_silence(tmp_path: Path) -> None:
     toy_run(tmp_path)
     for step in (15, 20):
-        damage(tmp_path / "checkpoints" / f"step-{step}" / "training.pt")
+        damage(tmp_path / "checkpoints" / f"step-{step}" / "__0_0.distcp")
     for _ in range(2):
         with pytest.raises(CheckpointError, match="no checkpoint of this run is whole"):
             toy_run(tmp_path)
@@ -77,8 +77,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "fsync", full)
     checkpoints, trainable = Checkpoints(tmp_path / "checkpoints", keep=1), ToyTrainable()
     optimiser = build_optimiser(trainable.module, toy_recipe().train)
+    checkpoints.save(trainable.module, optimiser, RunState(step=9), identity={})
     with pytest.raises(StorageError, match="disk is full"):
-        checkpoints.save(trainable.module, optimiser, RunState(step=9), identity={})
+        checkpoints.settle(wait=True)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-5"]
     assert checkpoints.damage(5) is None
 
@@ -87,4 +88,4 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     toy_run(tmp_path)
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=1)
     with pytest.raises(CheckpointError, match="not a checkpoint of this model"):
-        checkpoints.load(20, torch.nn.Linear(2, 2), None, device=torch.device("cpu"))
+        checkpoints.load(20, torch.nn.Linear(2, 2), None)

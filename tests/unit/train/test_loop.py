@@ -13,6 +13,7 @@ from erya.data.batches import PackedBatch
 from erya.data.plan import Share
 from erya.errors import CheckpointError, ConfigError, InputError, StorageError, TrainingError
 from erya.files import exclusive
+from erya.train.checkpoint_tensors import read_weights
 from erya.train.loop import train
 from erya.train.protocols import Callback, RunStart, StepReport
 
@@ -195,7 +196,7 @@ def test_early_stopping_and_the_best_weights(tmp_path: Path) -> None:
     assert (state.step, state.best_step, state.best_metrics) == (10, 4, {"eval_f1": 0.5})
     assert result.stopped_early  # type: ignore[attr-defined]
     assert "step-4" in checkpoints(tmp_path)
-    best = torch.load(tmp_path / "checkpoints" / "step-4" / "training.pt", weights_only=True)["module"]
+    best = read_weights(tmp_path / "checkpoints" / "step-4")
     assert all(torch.equal(best[name], value) for name, value in trainable.module.state_dict().items())
 
 
@@ -236,7 +237,7 @@ def test_a_damaged_best_checkpoint_is_not_passed_off_as_the_best(tmp_path: Path)
     values = iter([0.1, 0.9, *([0.2] * 8)])
 
     def evaluate() -> dict[str, float]:
-        for weights in tmp_path.glob("checkpoints/step-4/training.pt"):
+        for weights in tmp_path.glob("checkpoints/step-4/*.distcp"):
             weights.write_bytes(b"")
         return {"eval_f1": next(values)}
 
