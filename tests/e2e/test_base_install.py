@@ -125,7 +125,7 @@ def test_from_raw_text_to_shards(corpus_environment: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["pretrain", str(ROOT / "recipes" / "pretrain" / "tiny.yaml"), "data.shards=s", "--out", "o"],
+        ["pretrain", str(ROOT / "recipes" / "pretrain" / "wwm.yaml"), "data.shards=s", "--out", "o"],
         ["finetune", "classify", "--model", "m", "--train", "d.tsv", "--dev", "d.tsv", "--out", "o"],
         ["evaluate", "m", "d.tsv"],
         ["predict", "m", "你好"],

@@ -20,7 +20,7 @@ from erya.runtime import EXTRA_OF
 ROOT = Path(__file__).parents[3]
 # What needs torch, with arguments good enough to come that far.
 TRAINING = (
-    ["pretrain", str(ROOT / "recipes" / "pretrain" / "tiny.yaml"), "data.shards=shards", "--out", "out"],
+    ["pretrain", str(ROOT / "recipes" / "pretrain" / "wwm.yaml"), "data.shards=shards", "--out", "out"],
     ["finetune", "classify", "--model", "m", "--train", "d.tsv", "--dev", "d.tsv", "--out", "out"],
     ["evaluate", "m", "d.tsv"],
     ["predict", "m", "你好"],

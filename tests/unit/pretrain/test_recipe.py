@@ -2,19 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from erya.config import dump_yaml, load_config
+from erya.config import load_config
 from erya.errors import ConfigError
 from erya.pretrain.recipe import PretrainRecipe
 
-RECIPES = Path(__file__).parents[3] / "recipes" / "pretrain"
-
-
-@pytest.mark.parametrize("name", ["tiny", "small", "base"])
-def test_recipes_survive_being_written(name: str, tmp_path: Path) -> None:
-    recipe = load_config(PretrainRecipe, RECIPES / f"{name}.yaml")
-    written = tmp_path / "recipe.yaml"
-    written.write_text(dump_yaml(recipe))
-    assert load_config(PretrainRecipe, written) == recipe
+TINY = Path(__file__).with_name("tiny.yaml")
 
 
 @pytest.mark.parametrize(
@@ -28,7 +20,7 @@ def test_recipes_survive_being_written(name: str, tmp_path: Path) -> None:
 )
 def test_a_misspelt_key_is_named_with_the_nearest(override: str, said: str, hint: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        load_config(PretrainRecipe, RECIPES / "tiny.yaml", [override])
+        load_config(PretrainRecipe, TINY, [override])
     assert hint in str(caught.value.hint)
     assert "tiny.yaml" in str(caught.value.where)
 
@@ -47,11 +39,11 @@ def test_a_misspelt_key_is_named_with_the_nearest(override: str, said: str, hint
 )
 def test_a_recipe_that_makes_no_sense_is_refused_in_a_line(override: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        load_config(PretrainRecipe, RECIPES / "tiny.yaml", [override])
+        load_config(PretrainRecipe, TINY, [override])
     assert len(caught.value.what) < 150
 
 
 def test_early_stopping_is_switched_on_by_a_key() -> None:
-    recipe = load_config(PretrainRecipe, RECIPES / "tiny.yaml", ["train.monitor.patience=5"])
+    recipe = load_config(PretrainRecipe, TINY, ["train.monitor.patience=5"])
     assert recipe.train.monitor is not None
     assert (recipe.train.monitor.key, recipe.train.monitor.mode) == ("eval_loss", "min")

@@ -14,7 +14,7 @@ from erya.pretrain.feed import held_out_kinds
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.run import Pretrained, pretrain
 
-TINY = Path(__file__).parents[3] / "recipes" / "pretrain" / "tiny.yaml"
+TINY = Path(__file__).with_name("tiny.yaml")
 SMALLER = [
     "model.hidden_size=16",
     "model.intermediate_size=32",
