@@ -14,23 +14,25 @@ if TYPE_CHECKING:
 
 HELP = """Pre-train a Chinese encoder by masked language modelling.
 
-The recipe is a YAML file that says everything; recipes/pretrain/ has tiny (with the most comments), small and
-base. KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` makes.
+The recipe is a YAML file that says everything. recipes/pretrain/ has zh-modern (the one to begin with), wwm,
+bert-original, electra, and domain, which goes on with a model on your text; the head of each says what it costs.
+KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` makes.
 
 \b
 Example:
   erya corpus build texts/*.jsonl --tokenizer tokenizer --out shards
-  erya pretrain recipes/pretrain/small.yaml data.shards=shards --out runs/small
+  erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --out runs/small
   tensorboard --logdir runs/small
   erya finetune classify --model runs/small/model --train train.tsv --dev dev.tsv --out runs/sentiment
 
 \b
 What you may want to change:
+  size=small                    tiny 2x128, mini 4x256, small 6x384, base 12x768, large 24x1024
   train.steps=20000             length; also train.epochs, train.max_tokens, train.max_time_s
   train.batch_tokens=32768      tokens a step; train.micro_batch_tokens=8192 when memory is short
   train.learning_rate=5e-4      small models bear more than large ones
   masking.prob=0.3              share of the tokens to predict
-  init_from=DIR model=null      go on with a model you have, on the shards of its vocabulary
+  init_from=DIR model=null size=null  go on with a model you have, on the shards of its vocabulary
 
 OUT/ then holds recipe.yaml, metrics.jsonl, TensorBoard events, checkpoints/ and at the end model/, which
 every other verb and Hugging Face's transformers open. The same command given again goes on from the last
