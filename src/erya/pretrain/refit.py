@@ -10,8 +10,6 @@ from erya.pretrain.recipe import PretrainRecipe
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Source, Tell
 
-HEAD_DIRECTORY = "head"  # of the run's directory
-
 
 class _Messages(Callback):
     def __init__(self, tell: Tell) -> None:
@@ -30,7 +28,6 @@ def refit_head(
     fingerprints: Mapping[str, str],
     changeable: tuple[str, ...],
     tell: Tell,
-    resume: bool,
 ) -> TrainResult:
     """Train all but the encoder for `objective.refit_head_steps` steps, or go on with that.
 
@@ -44,7 +41,6 @@ def refit_head(
         directory: where this run lies.
         fingerprints, changeable: of the run to come; see `erya.train.loop.train`.
         tell: is given sentences a user should read.
-        resume: go on with what is in `directory`; False starts over.
     """
     steps = recipe.objective.refit_head_steps
     tell(f"the masked-language head is new: it is trained alone for {steps:,} steps first")
@@ -63,7 +59,6 @@ def refit_head(
         fingerprints=fingerprints,
         changeable=changeable,
         callbacks=[_Messages(tell)],
-        resume=resume,
     )
     for encoder in encoders:
         encoder.requires_grad_(True)

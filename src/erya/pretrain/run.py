@@ -18,19 +18,27 @@ from erya.data.shards import MANIFEST, Shards
 from erya.files import exclusive, sha256_of
 from erya.pretrain.baseline import bigram_accuracy
 from erya.pretrain.feed import cut_split, held_out_kinds, training_source
+from erya.pretrain.flops import flops_of
 from erya.pretrain.objectives.module import Part
 from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.recipe import PretrainRecipe
-from erya.pretrain.refit import HEAD_DIRECTORY, refit_head
+from erya.pretrain.refit import refit_head
 from erya.pretrain.sequences import ShardSequences
 from erya.pretrain.start import build_start
 from erya.tokenizer.wordpiece import Tokenizer
-from erya.train.directory import MODEL_DIRECTORY
+from erya.train.directory import HEAD_DIRECTORY, MODEL_DIRECTORY, set_aside
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Tell
+from erya.train.ranks import environment_ranks
 
 # Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
-_CHANGEABLE = ("data.shards", "init_from", "objective.teacher.model", "evaluation.baseline")
+_CHANGEABLE = (
+    "data.shards",
+    "init_from",
+    "objective.teacher.model",
+    "evaluation.baseline",
+    "train.checkpoint_activations",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +87,17 @@ def pretrain(
     sequences = cut_split(training, "train", recipe, tokenizer, tell=tell)
     held_out = held_out_kinds(recipe, tokenizer, tell=tell)
     baseline = _baseline(recipe, sequences, next(iter(held_out.values()), []), tokenizer, tell)
-    objective = PretrainObjective(start.module, held_out=held_out)
+    ranks = environment_ranks()
+    objective = PretrainObjective(start.module, held_out=held_out, ranks=ranks)
     source = training_source(sequences, recipe, tokenizer)
     same: _Same = {"fingerprints": _fingerprints(recipe), "changeable": _CHANGEABLE}
     if start.lacks_head and recipe.objective.refit_head_steps:
-        aside = directory / HEAD_DIRECTORY
+        if not resume and ranks.is_first:
+            with exclusive(directory):
+                set_aside(directory)
+        resume = True
         first = refit_head(
-            objective, source, recipe=recipe, directory=aside, tell=tell, resume=resume, **same
+            objective, source, recipe=recipe, directory=directory / HEAD_DIRECTORY, tell=tell, **same
         )
         if first.interrupted:
             return Pretrained(None, first, baseline)
@@ -98,15 +110,17 @@ def pretrain(
         directory=directory,
         evaluate=objective.evaluate if held_out else None,
         evaluate_first=goes_on,
+        flops=flops_of(start.module),
         callbacks=[*callbacks, _SayStart(tell)] if goes_on else callbacks,
         resume=resume,
         **same,
     )
     if result.interrupted:
         return Pretrained(None, result, baseline)
-    with exclusive(directory):
-        for name, part in objective.module.parts().items():
-            _save(part, directory / name, recipe, tokenizer, _provenance(recipe, sequences, result))
+    if ranks.is_first:
+        with exclusive(directory):
+            for name, part in objective.module.parts().items():
+                _save(part, directory / name, recipe, tokenizer, _provenance(recipe, sequences, result))
     return Pretrained(directory / MODEL_DIRECTORY, result, baseline)
 
 

@@ -66,7 +66,10 @@ def build_start(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> 
     lacks_head = isinstance(model, MaskedLanguageModel) and any(n.startswith(MASKED_HEAD) for n in missing)
     if isinstance(model, MaskedLanguageModel) and lacks_head:
         silence_rows(model, tokenizer.vocab_size)
-    return Start(_make_objective(model, recipe, tokenizer, noise), lacks_head and opened is not None)
+    module = _make_objective(model, recipe, tokenizer, noise)
+    for encoder in module.encoders():
+        encoder.checkpoint_activations = recipe.train.checkpoint_activations
+    return Start(module, lacks_head and opened is not None)
 
 
 def main_tasks(recipe: PretrainRecipe, config: EncoderConfig) -> tuple[TaskName, ...]:

@@ -12,6 +12,8 @@ from erya.train.trackers.tracker import TRACKERS_DIRECTORY
 RECIPE_FILE = "recipe.yaml"
 CHECKPOINTS_DIRECTORY = "checkpoints"
 MODEL_DIRECTORY = "model"
+GENERATOR_DIRECTORY = "generator"  # the model that replaces tokens, where there is one
+HEAD_DIRECTORY = "head"  # the run that trains a new head alone, where there is one
 
 
 def set_aside(directory: Path) -> Path | None:
@@ -28,6 +30,8 @@ def set_aside(directory: Path) -> Path | None:
         TRACKERS_DIRECTORY,
         CHECKPOINTS_DIRECTORY,
         MODEL_DIRECTORY,
+        GENERATOR_DIRECTORY,
+        HEAD_DIRECTORY,
     )
     present = [directory / name for name in names if (directory / name).exists()]
     if not present:

@@ -21,6 +21,7 @@ from erya.nn.packing import PackedTensors
 from erya.pretrain.objectives.distillation import Distillation
 from erya.pretrain.objectives.module import ObjectiveModule, Part
 from erya.pretrain.objectives.sums import Sums
+from erya.train.directory import MODEL_DIRECTORY
 
 PAIR_LOSS = "next_sentence"
 
@@ -94,11 +95,11 @@ class MaskedTraining(ObjectiveModule):
     def parts(self) -> dict[str, Part]:
         """The model, without what its family has no place for."""
         if self.keeps_pairs or not isinstance(self.model, MaskedPairModel):
-            return {"model": Part(self.model, "masked_lm")}
+            return {MODEL_DIRECTORY: Part(self.model, "masked_lm")}
         plain = MaskedLanguageModel(Encoder(self.model.encoder.config, pooler=False))
         kept = self.model.state_dict()
         plain.load_state_dict({name: kept[name] for name in plain.state_dict()})
-        return {"model": Part(plain, "masked_lm")}
+        return {MODEL_DIRECTORY: Part(plain, "masked_lm")}
 
     def encoders(self) -> list[Encoder]:
         """The model's."""

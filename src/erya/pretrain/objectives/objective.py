@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from erya.data.batches import PackedBatch
-from erya.data.plan import WHOLE, Share
 from erya.nn.packing import PackedTensors
 from erya.pretrain.objectives.module import ObjectiveModule
 from erya.pretrain.objectives.sums import Sums
-
-ReduceSums = Callable[[dict[str, float]], Mapping[str, float]]
-"""Adds sums up over all ranks, name by name; every rank calls it with the same names."""
+from erya.train.ranks import ALONE, Ranks
 
 
 class PretrainObjective:
@@ -23,8 +20,7 @@ class PretrainObjective:
         module: the models and their losses.
         held_out: masked batches to score them on, by the kind of masking; that of the first is not named in
             the keys of what is found. The same on all ranks.
-        share: which rank of how many this is; each scores a part of the batches.
-        reduce_sums: adds the parts up.
+        ranks: the processes that score them together, each a part.
     """
 
     def __init__(
@@ -32,11 +28,9 @@ class PretrainObjective:
         module: ObjectiveModule,
         *,
         held_out: Mapping[str, Sequence[PackedBatch]] | None = None,
-        share: Share = WHOLE,
-        reduce_sums: ReduceSums = dict,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.module, self._held_out = module, held_out or {}
-        self._share, self._reduce_sums = share, reduce_sums
+        self.module, self._held_out, self._ranks = module, held_out or {}, ranks
 
     def counts(self, batch: PackedBatch) -> Mapping[str, int]:
         """See `erya.train.protocols.Trainable`."""
@@ -56,18 +50,20 @@ class PretrainObjective:
         found: dict[str, float] = {}
         for number, (kind, batches) in enumerate(self._held_out.items()):
             ending = f"_{kind}" if number else ""
-            metrics = self.module.metrics(self._reduce_sums(self._sums_over(batches)))
+            metrics = self.module.metrics(self._sums_over(batches))
             found |= {f"eval_{name}{ending}": value for name, value in metrics.items()}
         return found
 
     def _sums_over(self, batches: Sequence[PackedBatch]) -> dict[str, float]:
-        """This rank's sums. All ranks take equally many passes, since a spread module needs them all."""
-        total, share = Sums(), self._share
-        for first in range(0, len(batches), share.num_ranks):
-            place, of_batch = first + share.rank, Sums()
+        """The sums over all ranks. These take equally many passes, since a spread module needs them all."""
+        total, ranks = Sums(), self._ranks
+        for first in range(0, len(batches), ranks.num_ranks):
+            place, of_batch = first + ranks.rank, Sums()
             self.module(self.inputs(batches[min(place, len(batches) - 1)]), sums=of_batch)
             total.merge(of_batch, times=int(place < len(batches)))
-        return total.as_dict()
+        mine = total.as_dict()
+        summed = ranks.add_up(torch.tensor([*mine.values()], dtype=torch.float64))
+        return dict(zip(mine, summed.tolist(), strict=True))
 
     @property
     def _device(self) -> torch.device:

@@ -22,6 +22,7 @@ from erya.nn.packing import PackedTensors
 from erya.pretrain.objectives.masked import masked_metrics, score_masked
 from erya.pretrain.objectives.module import ObjectiveModule, Part
 from erya.pretrain.objectives.sums import Sums
+from erya.train.directory import GENERATOR_DIRECTORY, MODEL_DIRECTORY
 
 REPLACED_LOSS = "replaced_token"
 # Rows that meet the vocabulary at once when samples are drawn.
@@ -88,8 +89,8 @@ class ReplacedTraining(ObjectiveModule):
     def parts(self) -> dict[str, Part]:
         """The discriminator is the model; the generator lies beside it."""
         return {
-            "model": Part(self.discriminator, "replaced_token"),
-            "generator": Part(self.generator, "masked_lm"),
+            MODEL_DIRECTORY: Part(self.discriminator, "replaced_token"),
+            GENERATOR_DIRECTORY: Part(self.generator, "masked_lm"),
         }
 
     def encoders(self) -> list[Encoder]:
