@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from erya.cli.console import messages, print_json, print_table, results
+from erya.errors import ConfigError
 
 if TYPE_CHECKING:
     from erya.pretrain.run import Pretrained
@@ -21,8 +22,9 @@ KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` makes.
 \b
 Example:
   erya corpus build texts/*.jsonl --tokenizer tokenizer --out shards
+  erya pretrain recipes/pretrain/small.yaml data.shards=shards --estimate
   erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --out runs/small
-  tensorboard --logdir runs/small
+  erya info runs/small
   erya finetune classify --model runs/small/model --train train.tsv --dev dev.tsv --out runs/sentiment
 
 \b
@@ -49,14 +51,25 @@ def register(app: typer.Typer) -> None:
 def _pretrain(
     recipe: Path = typer.Argument(..., metavar="RECIPE", help="A YAML recipe."),
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys."),
-    out: Path = typer.Option(..., help="Run directory; the model ends up in OUT/model."),
+    out: Path = typer.Option(None, help="Run directory; the model ends up in OUT/model."),
     resume: bool = typer.Option(True, help="Go on with the run in OUT, or set it aside and start over."),
+    estimate: bool = typer.Option(False, "--estimate", help="Say what the run will cost; do not start it."),
+    hardware: str = typer.Option(None, help="With --estimate: reckon it for this machine, such as h100."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
 ) -> None:
     from erya.config import load_config
     from erya.pretrain.recipe import PretrainRecipe
 
     config = load_config(PretrainRecipe, recipe, overrides or [])
+    if estimate:
+        from erya.cli.pretrain_estimate import show_estimate
+
+        show_estimate(config, hardware=hardware, as_json=as_json, tell=_tell)
+        return
+    if hardware is not None:
+        raise ConfigError("--hardware goes with --estimate")
+    if out is None:
+        raise ConfigError("--out is missing", hint="name a directory for the run, or ask for an --estimate")
 
     from erya.cli.training_progress import TrainingProgress
     from erya.pretrain.run import pretrain
