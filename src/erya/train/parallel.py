@@ -6,6 +6,7 @@ Gradients are summed over ranks and never averaged: losses are divided by global
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -101,12 +102,16 @@ def _members(module: nn.Module) -> Iterator[nn.Module]:
 def _replicated(module: nn.Module) -> DistributedDataParallel:
     device = next(module.parameters()).device
     devices = [device] if device.type == "cuda" else None
-    call = DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False)
-    call.register_comm_hook(None, _summed)
+    with warnings.catch_warnings():
+        # It says that buffers will not be compared in the beginning: all ranks compute them alike.
+        warnings.filterwarnings("ignore", message=".*init_sync_buffers")
+        call = DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False)
+    # A function with its annotations is refused where those are strings.
+    call.register_comm_hook(None, lambda state, bucket: _summed(bucket))
     return call
 
 
-def _summed(state: object, bucket: GradBucket) -> torch.futures.Future[Tensor]:
+def _summed(bucket: GradBucket) -> torch.futures.Future[Tensor]:
     """Sum a bucket of gradients over the ranks; by itself DistributedDataParallel takes means."""
     work = dist.all_reduce(bucket.buffer(), async_op=True)
     assert work is not None
