@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from erya.nn.layout import Layout
 from erya.nn.prefixes import Parts
@@ -18,7 +19,8 @@ def attend(
     """Attend within each sequence; the kernel has no dropout, so `dropout_prob` must be 0.
 
     Args:
-        qkv: half-precision queries, keys and values side by side on a CUDA device, shape (N, 3 * H).
+        qkv: half-precision queries, keys and values side by side on a CUDA device, shape (N, 3 * H); rows
+            beyond the last sequence are idle, and come out finite.
         layout: where the sequences are, without gaps if there is a window; its groups are not used.
         num_heads: a divisor of H.
         dropout_prob: 0; `erya.nn.attention` picks another backend for anything else.
@@ -34,11 +36,13 @@ def attend(
     if layout.parts is not None:
         out = _by_parts(split, layout.parts, sides)
     else:
-        query, key, value = split.unbind(1)
+        query, key, value = split[: layout.num_tokens].unbind(1)
         bounds, longest = layout.bounds, layout.max_length
         whole = varlen_attn(query, key, value, bounds, bounds, longest, longest, window_size=sides)
         assert isinstance(whole, Tensor)
-        out = whole
+        # The kernel writes nothing to rows beyond the last sequence.
+        idle = len(qkv) - layout.num_tokens
+        out = functional.pad(whole, (0, 0, 0, 0, 0, idle)) if idle else whole
     return out.reshape(len(qkv), -1)
 
 

@@ -95,6 +95,7 @@ class Layout:
         groups: the rectangles; together they hold every token once.
         places: cell of each row in the rectangles laid end to end, int64, shape (num_rows,); None when that
             is the packed order already.
+        num_tokens: N.
         num_rows: rows that blocks compute: N, or more with rounded shapes; rows from N on are idle.
         bounds: sequence bounds, int32, shape (S + 1,).
         max_length: tokens of the longest sequence.
@@ -107,6 +108,7 @@ class Layout:
 
     groups: tuple[Group, ...]
     places: Tensor | None
+    num_tokens: int
     num_rows: int
     bounds: Tensor
     max_length: int
@@ -178,6 +180,7 @@ def _layout(
     return Layout(
         groups,
         places_tensor,
+        len(batch.ids),
         num_rows,
         batch.bounds,
         batch.max_length,
