@@ -15,17 +15,18 @@ from torch import Tensor
 
 from erya.config import dump_yaml
 from erya.data.batches import PackedBatch
-from erya.data.plan import Share
 from erya.errors import CheckpointError, ConfigError, nearest_hint
 from erya.files import atomic_write, exclusive
 from erya.runtime import available_cores, generator, pick_dtype
 from erya.train.ahead import Ahead, next_place
 from erya.train.average import Average
 from erya.train.checkpoint import Checkpoints
+from erya.train.determinism import deterministic
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
 from erya.train.identity import changed_keys, identity_of, require_same
 from erya.train.interrupt import Interrupt, interruptible
 from erya.train.matrix_rate import machine_key, measure_matrix_rate
+from erya.train.micro_batches import MicroBatches
 from erya.train.optimisers.build import build_optimiser
 from erya.train.parallel import spread
 from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
@@ -93,11 +94,15 @@ def train(
         ConfigError: the recipe makes no sense, or is not that of the run in `directory`.
         StorageError: the disk refuses, or another process trains in `directory`.
         CheckpointError: all checkpoints of the run are damaged.
-        TrainingError: too many steps in a row had no finite loss or gradient.
+        TrainingError: too many steps could not be taken, or something does not fit into memory.
     """
     device = own_device(recipe.device)
     torch.set_num_threads(recipe.threads or max(1, available_cores() // environment_ranks().num_local))
-    with joined(device) as ranks, exclusive(directory) if ranks.is_first else nullcontext():
+    with (
+        joined(device) as ranks,
+        exclusive(directory) if ranks.is_first else nullcontext(),
+        deterministic(recipe.deterministic),
+    ):
         if not resume and ranks.is_first:
             set_aside(directory)
         loop = Loop(
@@ -158,7 +163,6 @@ class Loop:
         self.checkpoints = Checkpoints(
             directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints, ranks=ranks
         )
-        self.share = Share(ranks.rank, ranks.num_ranks, micro_batch_tokens=_micro_batch_tokens(recipe))
         self.saved_step, self.save_is_due = -1, False
 
     def restore(self, changeable: Collection[str]) -> None:
@@ -171,9 +175,14 @@ class Loop:
             self._note_machine(now)
             if changes := changed_keys(former, self.identity, STEERING):
                 self._tell(f"from step {self.state.step + 1} on, {', '.join(changes)}")
+            if changed_keys(former, self.identity, ["train.micro_batch_tokens"]):
+                self.state.micro_batch_tokens = None
             step = self.saved_step = self.state.step
             self._load(step)
         self.trouble = Trouble(self.recipe, self.state, directory=self.directory)
+        self.micro_batches = MicroBatches(
+            self.recipe, self.state, spread=self.spread, device=self.device, tell=self._tell
+        )
         self.record = self._open_record() if self.ranks.is_first else None
         self.vitals = Vitals(
             self.spread.module,
@@ -231,6 +240,7 @@ class Loop:
         try:
             self._start()
             with interruptible() as interrupt, Ahead(self.source) as ahead:
+                self.micro_batches.guess(self.trainable, self.source, self.autocast)
                 if self.evaluate_first and self.state.step == 0:
                     self._evaluate()
                 while not (over := self._is_over()) and not self._must_end(interrupt):
@@ -270,21 +280,10 @@ class Loop:
     def _step(self, ahead: Ahead) -> None:
         """One optimiser step: fetch, learn, count, tell."""
         state, began = self.state, time.perf_counter()
-        micro_batches = ahead.take(state.epoch, state.batch, self.share)
-        waited_s = time.perf_counter() - began
         self.vitals.before_step(state.step + 1)
         rate_factor = self.length.rate_factor(state)
         self.optimiser.set_rate(rate_factor)
-        result = take_step(
-            self.trainable,
-            micro_batches,
-            self.optimiser,
-            spread=self.spread,
-            autocast=self.autocast,
-            clip_norm=self.recipe.clip_norm,
-            seed=int(generator(_DROPOUT, self.recipe.seed, state.step, self.ranks.rank).integers(2**63)),
-            refuse=self.trouble.refuse,
-        )
+        result, micro_batches, waited_s = self._learn(ahead)
         if result.fault is None and self.average is not None:
             self.average.update()
         seconds = time.perf_counter() - began
@@ -313,6 +312,32 @@ class Loop:
         for callback in self.callbacks:
             callback.on_step(report)
         self.trouble.stop_when_stuck()
+
+    def _learn(self, ahead: Ahead) -> tuple[StepResult, Sequence[PackedBatch], float]:
+        """Take the step, in smaller pieces where memory runs out; also the pieces, and the time waited."""
+        state = self.state
+        seed = int(generator(_DROPOUT, self.recipe.seed, state.step, self.ranks.rank).integers(2**63))
+        while True:
+            began = time.perf_counter()
+            micro_batches = ahead.take(state.epoch, state.batch, self.micro_batches.share)
+            waited_s = time.perf_counter() - began
+            try:
+                result = take_step(
+                    self.trainable,
+                    micro_batches,
+                    self.optimiser,
+                    spread=self.spread,
+                    autocast=self.autocast,
+                    clip_norm=self.recipe.clip_norm,
+                    seed=seed,
+                    refuse=self.trouble.refuse,
+                )
+                return result, micro_batches, waited_s
+            except torch.OutOfMemoryError as error:
+                cause = str(error).splitlines()[0]
+            # Not in the handler: the error holds on to the tensors of the step that failed.
+            self.optimiser.zero_grad()
+            self.micro_batches.halve(micro_batches, cause=cause)
 
     def _measure(
         self, result: StepResult, batches: Sequence[PackedBatch], seconds: float
@@ -439,11 +464,6 @@ class Loop:
             callback.on_message(text)
 
 
-def _micro_batch_tokens(recipe: TrainRecipe) -> int | None:
-    """Tokens computed at once as the recipe says them."""
-    return None if recipe.micro_batch_tokens == "auto" else recipe.micro_batch_tokens
-
-
 def _machine(device: torch.device, dtype: torch.dtype, ranks: Ranks) -> dict[str, str]:
     """What rounding depends on besides the recipe."""
     return {
@@ -451,5 +471,6 @@ def _machine(device: torch.device, dtype: torch.dtype, ranks: Ranks) -> dict[str
         "precision": str(dtype).removeprefix("torch."),
         "threads": str(torch.get_num_threads()),
         "ranks": str(ranks.num_ranks),
+        "deterministic": str(torch.are_deterministic_algorithms_enabled()),
         "torch": torch.__version__,
     }

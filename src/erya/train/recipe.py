@@ -25,6 +25,7 @@ CHANGEABLE_ON_RESUME = frozenset(
         "parallel.shard_ranks",
         "device",
         "threads",
+        "deterministic",
         "eval_every_steps",
         "save_every_steps",
         "keep_checkpoints",
