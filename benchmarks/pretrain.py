@@ -70,6 +70,7 @@ def erya(size: tuple[int, int, int], dropout: float) -> Callable[[], float]:
     from erya.data.batches import PackedBatch, bounds_of, positions_of
     from erya.models.config import EncoderConfig
     from erya.models.encoder import Encoder
+    from erya.models.initialise import initialise
     from erya.models.masked_lm import MaskedLanguageModel
     from erya.nn.packing import PackedTensors
 
@@ -79,6 +80,7 @@ def erya(size: tuple[int, int, int], dropout: float) -> Callable[[], float]:
         intermediate_size=4 * width, dropout_prob=dropout, attention_dropout_prob=dropout,
     )  # fmt: skip
     model = MaskedLanguageModel(Encoder(config, pooler=False)).train()
+    initialise(model, initializer_range=config.initializer_range, generator=torch.Generator().manual_seed(0))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     ids, chosen = sample()
     lengths = np.full(SEQUENCES, LENGTH)
