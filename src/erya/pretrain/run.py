@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from erya import __version__
 from erya.checkpoints.huggingface import CONFIG_FILE
 from erya.checkpoints.info import ModelInfo
@@ -24,6 +27,7 @@ from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.refit import refit_head
 from erya.pretrain.sequences import ShardSequences
+from erya.pretrain.similarity import fingerprint_of, similar_tokens
 from erya.pretrain.start import build_start
 from erya.tokenizer.wordpiece import Tokenizer
 from erya.train.directory import HEAD_DIRECTORY, MODEL_DIRECTORY, set_aside
@@ -36,6 +40,7 @@ _CHANGEABLE = (
     "data.shards",
     "init_from",
     "objective.teacher.model",
+    "masking.similar.model",
     "evaluation.baseline",
     "train.checkpoint_activations",
 )
@@ -85,12 +90,13 @@ def pretrain(
     training.require_tokenizer(tokenizer.hash, of=str(training.tokenizer_directory))
     start = build_start(recipe, tokenizer, tell=tell)
     sequences = cut_split(training, "train", recipe, tokenizer, tell=tell)
-    held_out = held_out_kinds(recipe, tokenizer, tell=tell)
+    similar = similar_tokens(recipe, training.shards, tokenizer, directory, tell=tell)
+    held_out = held_out_kinds(recipe, tokenizer, similar=similar, tell=tell)
     baseline = _baseline(recipe, sequences, next(iter(held_out.values()), []), tokenizer, tell)
     ranks = environment_ranks()
     objective = PretrainObjective(start.module, held_out=held_out, ranks=ranks)
-    source = training_source(sequences, recipe, tokenizer)
-    same: _Same = {"fingerprints": _fingerprints(recipe), "changeable": _CHANGEABLE}
+    source = training_source(sequences, recipe, tokenizer, similar=similar)
+    same: _Same = {"fingerprints": _fingerprints(recipe, similar), "changeable": _CHANGEABLE}
     if start.lacks_head and recipe.objective.refit_head_steps:
         if not resume and ranks.is_first:
             with exclusive(directory):
@@ -119,8 +125,9 @@ def pretrain(
         return Pretrained(None, result, baseline)
     if ranks.is_first:
         with exclusive(directory):
+            provenance = _provenance(recipe, sequences, result, same["fingerprints"])
             for name, part in objective.module.parts().items():
-                _save(part, directory / name, recipe, tokenizer, _provenance(recipe, sequences, result))
+                _save(part, directory / name, recipe, tokenizer, provenance)
     return Pretrained(directory / MODEL_DIRECTORY, result, baseline)
 
 
@@ -170,9 +177,11 @@ def _baseline(
     return accuracy
 
 
-def _fingerprints(recipe: PretrainRecipe) -> dict[str, str]:
+def _fingerprints(recipe: PretrainRecipe, similar: NDArray[np.int32] | None) -> dict[str, str]:
     """What must not change under a run that is resumed. The manifest holds a hash of every file."""
     prints = {"shards": sha256_of(Path(recipe.data.shards) / MANIFEST)}
+    if similar is not None:
+        prints["table of similar tokens"] = fingerprint_of(similar)
     teacher = recipe.objective.teacher
     others = {"to start from": recipe.init_from, "of the teacher": None if teacher is None else teacher.model}
     for what, directory in others.items():
@@ -183,13 +192,18 @@ def _fingerprints(recipe: PretrainRecipe) -> dict[str, str]:
     return prints
 
 
-def _provenance(recipe: PretrainRecipe, sequences: ShardSequences, result: TrainResult) -> dict[str, Any]:
+def _provenance(
+    recipe: PretrainRecipe,
+    sequences: ShardSequences,
+    result: TrainResult,
+    fingerprints: Mapping[str, str],
+) -> dict[str, Any]:
     state = result.state
     return {
         "erya": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": recipe.model_dump(mode="json"),
-        "fingerprints": _fingerprints(recipe),
+        "fingerprints": dict(fingerprints),
         "training_tokens": sequences.sequences.num_tokens,
         "steps": state.step,
         "tokens_seen": state.tokens,
