@@ -46,12 +46,13 @@ def validate(model: type[Model], data: Any, *, where: str) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = _known_keys(model, first["loc"][:-1])
+            parents, models = _walk(model, first["loc"][:-1])
+            odd, known = str(first["loc"][-1]), [key for each in models for key in _keys_of(each)]
             raise ConfigError(
-                f"unknown key {key!r}", where=where, hint=nearest_hint(str(first["loc"][-1]), known)
+                f"unknown key {'.'.join([*parents, odd])!r}", where=where, hint=nearest_hint(odd, known)
             ) from None
+        key = ".".join(_walk(model, first["loc"])[0])
         whole = first["type"] == "missing" or isinstance(first["input"], dict)
         value = "" if whole else f" (got {first['input']!r})"
         said = first["msg"].removeprefix("Value error, ")
@@ -111,17 +112,36 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"the value of {key!r} is not YAML: {text!r}", where="the command line") from None
 
 
-def _known_keys(model: type[BaseModel], parents: Sequence[int | str]) -> list[str]:
-    """The keys `model` has at the place `parents` leads to."""
-    current: type[BaseModel] = model
-    for parent in parents:
-        field = current.model_fields.get(str(parent))
-        annotation = field.annotation if field is not None else None
-        inner = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]
-        if not inner:
-            break
-        current = inner[0]
-    return [field.alias or name for name, field in current.model_fields.items()]
+def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
+    """Follow the place of an error in the data.
+
+    Returns:
+        The keys a user wrote on the way, and the models that may stand at its end. What pydantic adds to the
+        keys, the kind of a union's member, is not among them.
+    """
+    written, models = list[str](), [model]
+    for part in map(str, location):
+        if of_kind := [each for each in models if _is_kind(each, part)]:
+            models = of_kind
+            continue
+        fields = [each.model_fields[part] for each in models if part in each.model_fields]
+        models = [kind for field in fields for kind in _models_in(field.annotation)]
+        written.append(part)
+    return written, models
+
+
+def _keys_of(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    return [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]
+
+
+def _is_kind(model: type[BaseModel], name: str) -> bool:
+    """Whether `name` is what tells `model` from other members of its union."""
+    kind = model.model_fields.get("kind")
+    return kind is not None and name in get_args(kind.annotation)
 
 
 def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:

@@ -228,6 +228,21 @@ def require_fit(lengths: NDArray[np.integer], budget: int, *, name: str) -> None
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    """An epoch laid out.
+
+    Attributes:
+        order: the sequences, shape (Q,).
+        bounds: of batches in `order`, shape (B + 1,).
+        tokens: in the batches before each bound, shape (B + 1,).
+    """
+
+    order: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+
+
 class Plan:
     """The global batches of every epoch.
 
@@ -256,17 +271,17 @@ class Plan:
             require_fit(lengths, ramp.from_tokens, name="batch_ramp.from_tokens")
         self.lengths, self.batch_tokens, self.seed, self.ramp = lengths, batch_tokens, seed, ramp
         self.epoch_tokens = int(lengths.sum(dtype=np.int64))
-        self._epochs: OrderedDict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = OrderedDict()
+        self._epochs: OrderedDict[int, _Epoch] = OrderedDict()
         self._lock = Lock()
 
     def num_batches(self, epoch: int) -> int:
         """Global batches of `epoch`."""
-        return len(self._epoch(epoch)[1]) - 1
+        return len(self._epoch(epoch).bounds) - 1
 
     def batch(self, epoch: int, index: int) -> NDArray[np.int64]:
         """The sequences of global batch `index` of `epoch`, as indices into `lengths`."""
-        order, bounds = self._epoch(epoch)
-        return order[bounds[index] : bounds[index + 1]]
+        laid = self._epoch(epoch)
+        return laid.order[laid.bounds[index] : laid.bounds[index + 1]]
 
     def tokens_before(self, epoch: int, index: int) -> int:
         """Tokens in all global batches before batch `index` of `epoch`, those of earlier epochs included.
@@ -274,8 +289,7 @@ class Plan:
         What changes with training and must not depend on how training went (the size of a batch, the share of
         tokens masked) is a function of this.
         """
-        order, bounds = self._epoch(epoch)
-        return epoch * self.epoch_tokens + int(self.lengths[order[: bounds[index]]].sum(dtype=np.int64))
+        return epoch * self.epoch_tokens + int(self._epoch(epoch).tokens[index])
 
     def pieces(self, epoch: int, index: int, share: Share) -> list[Piece]:
         """The micro-batches of the same that `share` computes; a function of the plan and `share` alone."""
@@ -283,12 +297,15 @@ class Plan:
         pieces = divide(self.lengths[sequences], share)
         return [Piece(sequences[piece.sequences], is_idle=piece.is_idle) for piece in pieces]
 
-    def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Order (Q,) and batch bounds (B + 1,) of `epoch`; the last two epochs asked for are remembered."""
+    def _epoch(self, epoch: int) -> _Epoch:
+        """The last two epochs asked for are remembered."""
         with self._lock:
             if epoch not in self._epochs:
                 order = generator(_SHUFFLE, self.seed, epoch).permutation(len(self.lengths))
-                self._epochs[epoch] = order, fill(self.lengths[order], self._budget(epoch))
+                lengths = self.lengths[order]
+                bounds = fill(lengths, self._budget(epoch))
+                tokens = np.append(0, np.cumsum(lengths, dtype=np.int64))[bounds]
+                self._epochs[epoch] = _Epoch(order, bounds, tokens)
                 while len(self._epochs) > 2:
                     self._epochs.popitem(last=False)
             return self._epochs[epoch]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from erya.config import StrictModel
 from erya.data.ramp import Ramp
@@ -222,6 +222,18 @@ class TrainRecipe(StrictModel):
     trackers: tuple[TrackerName, ...] = ("tensorboard",)
     max_skips_in_row: int = Field(default=10, ge=1)
     monitor: Monitor | None = None
+
+    @field_validator("optimiser", mode="before")
+    @classmethod
+    def _adamw_unless_said(cls, given: Any) -> Any:
+        return {"kind": "adamw", **given} if isinstance(given, dict) else given
+
+    @field_validator("micro_batch_tokens", mode="before")
+    @classmethod
+    def _number_or_auto(cls, given: Any) -> Any:
+        if given is None or given == "auto" or (type(given) is int and given >= 1):
+            return given
+        raise ValueError("give a number of tokens, auto, or null for whole batches")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

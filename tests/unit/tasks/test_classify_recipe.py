@@ -23,13 +23,37 @@ def test_a_monitor_that_looks_the_wrong_way_is_refused():
         load_config(ClassifyRecipe, None, [*NEEDED, "train.monitor.key=eval_loss"])
 
 
+def test_batches_of_examples_do_not_grow():
+    ramp = "train.batch_ramp={from_tokens: 512, over_tokens: 9999}"
+    with pytest.raises(ConfigError, match="batch_ramp is for pre-training"):
+        load_config(ClassifyRecipe, None, [*NEEDED, ramp])
+
+
 @pytest.mark.parametrize(
     ("key", "near"),
-    [("train.learning_rat=1", "learning_rate"), ("lable=x", "label"), ("train.monitor.keys=1", "key")],
+    [
+        ("train.learning_rat=1", "learning_rate"),
+        ("lable=x", "label"),
+        ("train.monitor.keys=1", "key"),
+        ("train.optimiser={kind: muon, momentun: 1}", "momentum"),
+        ("train.optimiser.decay_embedding=false", "decay_embeddings"),
+    ],
 )
 def test_a_misspelt_key_names_the_nearest(key, near):
     with pytest.raises(ConfigError, match=f"did you mean '{near}'"):
         load_config(ClassifyRecipe, None, [*NEEDED, key])
+
+
+def test_what_pydantic_adds_to_a_key_is_not_shown():
+    for override, message in {
+        "train.optimiser={kind: muon, momentum: 2}": r"^train\.optimiser\.momentum: .*less than 1 \(got 2\)",
+        "train.optimiser={kind: lamb, momentum: 0.5}": r"^unknown key 'train\.optimiser\.momentum'",
+        "train.optimiser.kind=adam": r"^train\.optimiser: .*'adamw', 'muon', 'lamb'",
+        "train.micro_batch_tokens=much": r"^train\.micro_batch_tokens: give a number of tokens, auto",
+        "train.micro_batch_tokens=0": r"^train\.micro_batch_tokens: give a number of tokens, auto",
+    }.items():
+        with pytest.raises(ConfigError, match=message):
+            load_config(ClassifyRecipe, None, [*NEEDED, override])
 
 
 def test_it_survives_being_written_down(tmp_path):

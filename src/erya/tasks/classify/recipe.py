@@ -37,6 +37,12 @@ class ClassifyTraining(TrainRecipe):
     betas: tuple[float, float] = (0.9, 0.999)
     monitor: ClassifyMonitor = ClassifyMonitor()
 
+    @model_validator(mode="after")
+    def _batches_do_not_grow(self) -> Self:
+        if self.batch_ramp is not None:
+            raise ValueError("batch_ramp is for pre-training: here batch_size says how large a batch is")
+        return self
+
 
 class ClassifyRecipe(StrictModel):
     """A fine-tuning run.
