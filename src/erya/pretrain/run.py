@@ -85,9 +85,7 @@ def pretrain(
         StorageError: the disk refuses, or another process trains in `directory`.
         TrainingError: the loss is not finite any more.
     """
-    training = Shards.open(Path(recipe.data.shards), split="train")
-    tokenizer = Tokenizer.open(training.tokenizer_directory)
-    training.require_tokenizer(tokenizer.hash, of=str(training.tokenizer_directory))
+    training, tokenizer = _open(recipe)
     start = build_start(recipe, tokenizer, tell=tell)
     sequences = cut_split(training, "train", recipe, tokenizer, tell=tell)
     similar = similar_tokens(recipe, training.shards, tokenizer, directory, tell=tell)
@@ -129,6 +127,14 @@ def pretrain(
             for name, part in objective.module.parts().items():
                 _save(part, directory / name, recipe, tokenizer, provenance)
     return Pretrained(directory / MODEL_DIRECTORY, result, baseline)
+
+
+def _open(recipe: PretrainRecipe) -> tuple[Shards, Tokenizer]:
+    """The training shards and their tokenizer."""
+    training = Shards.open(Path(recipe.data.shards), split="train")
+    tokenizer = Tokenizer.open(training.tokenizer_directory)
+    training.require_tokenizer(tokenizer.hash, of=str(training.tokenizer_directory))
+    return training, tokenizer
 
 
 class _Same(TypedDict):

@@ -267,3 +267,10 @@ def test_words_are_chosen_as_often_as_chance_would() -> None:
         times.update(mask(batch, epoch=epoch, units=TOKENS).positions.tolist())
     counts = np.array([times[place] for place in range(1, 59)])
     assert abs(counts - 300).max() < 5 * (2000 * 0.15 * 0.85) ** 0.5
+
+
+def test_without_a_table_no_token_has_a_similar_one() -> None:
+    found = mask(LONG, shares=Shares(mask=0, random=0, similar=0.9))
+    seen = found.ids[found.positions]
+    assert (seen != found.labels).mean() == pytest.approx(0.9, abs=0.01)
+    assert len(np.unique(seen)) > 0.95 * (VOCAB - len(SPECIAL))

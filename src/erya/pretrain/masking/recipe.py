@@ -39,7 +39,7 @@ class RateRecipe(StrictModel):
         return given
 
     @model_serializer
-    def _as_written(self) -> float | dict[str, float]:
+    def _as_written(self) -> Any:
         if self.start == self.to and not self.tokens:
             return self.to
         return {"from": self.start, "to": self.to, "tokens": self.tokens}

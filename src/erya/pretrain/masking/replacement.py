@@ -42,8 +42,8 @@ class Replacer:
         mask_id: of [MASK].
         vocab_size: V; ids are below it.
         special_ids: never put in another's place.
-        similar: ids that may stand for each token, -1 where there are no more, int32, shape (V, K); needed
-            only for a share of similar ones.
+        similar: ids that may stand for each token, -1 where there are no more, int32, shape (V, K); None: no
+            token has a similar one.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class Replacer:
         special_ids: Collection[int],
         similar: NDArray[np.int32] | None = None,
     ) -> None:
-        assert similar is not None or not shares.similar, "a share of similar tokens needs a table"
         self._shares, self._mask_id, self._similar = shares, mask_id, similar
         self._ordinary_ids = np.setdiff1d(np.arange(vocab_size), list(special_ids)).astype(np.int32)
         self._num_similar = None if similar is None else (similar >= 0).sum(axis=1)
@@ -79,7 +78,7 @@ class Replacer:
         """
         action = fractions(draw(keys, deciding + ACTION))
         masked = self._shares.mask
-        other = masked + self._shares.random
+        other = masked + self._shares.random + (self._shares.similar if self._similar is None else 0)
         random_ids = self._ordinary_ids[below(draw(keys, counters + RANDOM_ID), len(self._ordinary_ids))]
         seen = np.where(action < other, random_ids, ids)
         seen = np.where(action < masked, np.int32(self._mask_id), seen)
