@@ -155,7 +155,7 @@ def _parallel_share(shards: Shards, split: Split, recipe: PretrainRecipe) -> flo
 def _require_pairs(made: ShardSequences, shards: Shards, split: Split, recipe: PretrainRecipe) -> None:
     if recipe.objective.pairs != "none" and split == "train" and shards.num_tokens and not made.num_pairs:
         raise ConfigError(
-            f"objective.pairs is {recipe.objective.pairs}, but no document has two sentences",
+            f"objective.pairs is {recipe.objective.pairs}, but no document gives two texts that fit",
             where=str(shards.directory),
-            hint="set objective.pairs=none, or a smaller data.max_length",
+            hint="set objective.pairs=none, or raise data.max_length",
         )

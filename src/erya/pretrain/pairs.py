@@ -53,7 +53,7 @@ def cut_pairs(
     """Cut documents into pairs of consecutive texts, each of whole sentences and of half of `max_tokens`.
 
     Since no text has more than half, any first text can be put together with any second. A text that is left
-    alone at the end of a document is cut in two after a sentence if it has several; else it is left out.
+    alone at the end of a document is cut in two after a sentence if it has several; else it stays alone.
 
     Args:
         sentence_ends: exclusive ends of sentences, ascending.
@@ -71,33 +71,24 @@ def cut_pairs(
     place = np.arange(len(starts)) - np.repeat(runs, np.diff(runs, append=len(starts)))
     followed = np.append(follows[1:], False)
     is_pair, is_alone = (place % 2 == 0) & followed, (place % 2 == 0) & ~followed
-    cuts = _sentence_end_near(sentence_ends, starts[is_alone], stops[is_alone])
-    middles = np.where(is_pair, stops, 0)
-    middles[is_alone] = cuts
-    ends = np.where(is_pair, np.append(stops[1:], 0)[: len(stops)], stops)
-    kept = is_pair | (middles > starts)
-    left = is_alone & ~kept
-    first = Sequences(
-        starts=starts[kept],
-        lengths=(middles - starts)[kept].astype(np.int32),
-        dropped_tokens=found.dropped_tokens + int(lengths[left].sum()),
-        dropped_fragments=found.dropped_fragments + int(left.sum()),
-        split_sentences=found.split_sentences,
-    )
+    middles, ends = stops.copy(), stops.copy()
+    ends[is_pair] = np.append(stops[1:], 0)[is_pair]
+    middles[is_alone] = _sentence_end_near(sentence_ends, starts[is_alone], stops[is_alone])
+    kept = is_pair | is_alone
+    first = replace(found, starts=starts[kept], lengths=(middles - starts)[kept].astype(np.int32))
     return Texts(first, middles[kept], (ends - middles)[kept].astype(np.int32), documents[kept])
 
 
 def _sentence_end_near(
     sentence_ends: NDArray[np.int64], starts: NDArray[np.int64], stops: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The end of a sentence nearest to the middle of each text and inside of it, or the text's start."""
+    """The end of a sentence nearest to the middle of each text and inside of it, or the text's end."""
     ends = np.concatenate([[-1], sentence_ends, [np.iinfo(np.int64).max]])
     middles = (starts + stops) // 2
     after = np.searchsorted(ends, middles)
     low, high = ends[after - 1], ends[after]
-    low = np.where(low > starts, low, starts)
-    nearer_high = (high < stops) & ((high - middles < middles - low) | (low == starts))
-    return np.where(nearer_high, high, low)
+    nearer = (low > starts) & ((middles - low <= high - middles) | (high >= stops))
+    return np.where(nearer, low, np.minimum(high, stops))
 
 
 def exchange_seconds(texts: Texts, *, seed: int) -> tuple[Texts, NDArray[np.int64]]:
@@ -107,12 +98,12 @@ def exchange_seconds(texts: Texts, *, seed: int) -> tuple[Texts, NDArray[np.int6
     the same whether it follows or not. It is done once for all epochs, since it says how long sequences are.
 
     Returns:
-        The pairs, and for each 0 if its second text follows, 1 if it does not, int64, shape (Q,). A pair that
-        finds no other document follows.
+        The sequences, and for each 0 if its second text follows, 1 if it does not, -1 if it has none, int64,
+        shape (Q,). A pair that finds no other document follows.
     """
-    count = len(texts.first)
-    labels = np.zeros(count, np.int64)
-    drawn = np.flatnonzero(_chance(seed, 0, np.arange(count), _EXCHANGE) < 0.5)
+    is_pair = texts.second_lengths > 0
+    labels = np.where(is_pair, 0, -1)
+    drawn = np.flatnonzero(is_pair & (_chance(seed, 0, np.arange(len(is_pair)), _EXCHANGE) < 0.5))
     if len(drawn) < 2:
         return texts, labels
     rng = generator(_TURN, seed)

@@ -48,8 +48,8 @@ class PackedTokens:
         type_ids: 1 for second texts and the [SEP] behind them, else 0, uint8, shape (N,).
         word_starts: True where a word or a text begins, shape (N,); False for special tokens.
         lengths: tokens of each sequence, int32, shape (S,).
-        next_sentence: what is to be told of each pair, int64, shape (S,): 0 if its second text follows, 1 if
-            it does not or they are exchanged; None where nothing is.
+        next_sentence: what is to be told of each sequence, int64, shape (S,): 0 if its second text follows, 1
+            if it does not or the two are exchanged, -1 if it has none; None where nothing is to be told.
     """
 
     ids: NDArray[np.int32]
@@ -130,8 +130,9 @@ class ShardSequences:
         second_starts, second_sizes = self._texts.second_starts[numbers], self._texts.second_lengths[numbers]
         labels = None if self._labels is None else self._labels[numbers]
         if self._pairs == "order":
-            swap = swapped(self._seed, epoch, numbers)
-            labels = swap.astype(np.int64)
+            is_pair = second_sizes > 0
+            swap = swapped(self._seed, epoch, numbers) & is_pair
+            labels = np.where(is_pair, swap, -1)
             starts, second_starts = _exchanged(starts, second_starts, swap)
             sizes, second_sizes = _exchanged(sizes, second_sizes, swap)
         packed = self._pack(starts, sizes, second_starts, second_sizes)

@@ -50,7 +50,7 @@ def test_every_key_reaches_the_batches(shards: Path) -> None:
     assert (mixed.prefixes == 1).mean() == pytest.approx(0.5, abs=0.35)
     said: list[str] = []
     (pairs,) = source(recipe(shards, objective={"pairs": "order"}), said).batch(0, 0)
-    assert set(pairs.targets["next_sentence"].tolist()) == {0, 1} and pairs.type_ids.any()
+    assert set(pairs.targets["next_sentence"].tolist()) == {-1, 0, 1} and pairs.type_ids.any()
     assert "of two texts" in said[0]
     ramp = {"batch_ramp": {"from_tokens": 100, "over_tokens": 1000}}
     (small,) = source(recipe(shards, train=ramp)).batch(0, 0)
@@ -109,7 +109,7 @@ def test_shards_without_held_out_text_are_told(tmp_path: Path) -> None:
     ("sections", "said"),
     [
         ({"data": {"parallel": 0.5}}, "no parallel pairs"),
-        ({"objective": {"pairs": "next"}, "data": {"max_length": 8}}, "no document has two sentences"),
+        ({"objective": {"pairs": "next"}, "data": {"max_length": 8}}, "no document gives two texts"),
     ],
 )
 def test_pairs_that_the_shards_do_not_have_are_refused(

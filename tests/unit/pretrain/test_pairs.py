@@ -38,7 +38,7 @@ def sequences(pairs: Pairing, *, max_length: int = 33, seed: int = 0) -> ShardSe
 
 def texts_of(packed: PackedTokens) -> list[tuple[list[int], list[int]]]:
     """The first and second text of each sequence, whose frame of special tokens is checked."""
-    found = []
+    found: list[tuple[list[int], list[int]]] = []
     for start, stop in pairwise(np.cumsum([0, *packed.lengths])):
         ids, types = packed.ids[start:stop].tolist(), packed.type_ids[start:stop].tolist()
         middle = ids.index(SEP)
@@ -69,6 +69,9 @@ def test_pairs_are_consecutive_texts_of_one_document() -> None:
     for start, (one, other), swapped in zip(
         made.sequences.starts, texts_of(packed), packed.next_sentence, strict=True
     ):
+        assert (swapped == -1) == (not other)
+        if not other:
+            continue
         first, second = (other, one) if swapped else (one, other)
         stop, middle = start + len(first) + len(second), start + len(first)
         assert first + second == tokens[start:stop]
@@ -78,18 +81,20 @@ def test_pairs_are_consecutive_texts_of_one_document() -> None:
     assert (made.lengths == packed.lengths).all()
     assert made.lengths.max() <= 33
     assert made.sequences.num_tokens + made.sequences.dropped_tokens == len(tokens)
-    assert made.num_pairs == len(made.lengths) > 50
+    assert made.num_pairs == (packed.next_sentence >= 0).sum() > 50
+    assert made.num_pairs < len(made.lengths)
 
 
-def test_texts_that_stand_alone_are_cut_in_two_or_left_out_and_counted() -> None:
-    # Documents of 6 (two sentences), 5 (one), 12 (two of 6) and 3 tokens.
-    found = cut_pairs(np.array([4, 6, 11, 17, 23]), np.array([6, 11, 23, 26]), max_tokens=12)
-    assert found.first.starts.tolist() == [0, 11]
-    assert found.first.lengths.tolist() == [4, 6]
-    assert found.second_starts.tolist() == [4, 17]
-    assert found.second_lengths.tolist() == [2, 6]
-    assert (found.first.dropped_tokens, found.first.dropped_fragments) == (8, 2)
-    assert found.documents.tolist() == [0, 2]
+def test_texts_that_stand_alone_are_cut_in_two_or_stay_alone() -> None:
+    # Documents of 6 (two sentences), 5 (one), 12 (two of 6), 3 and 6 (three sentences) tokens.
+    sentences, documents = np.array([4, 6, 11, 17, 23, 27, 28, 32]), np.array([6, 11, 23, 26, 32])
+    found = cut_pairs(sentences, documents, max_tokens=12)
+    assert found.first.starts.tolist() == [0, 6, 11, 26]
+    assert found.first.lengths.tolist() == [4, 5, 6, 2]
+    assert found.second_starts[[0, 2, 3]].tolist() == [4, 17, 28]
+    assert found.second_lengths.tolist() == [2, 0, 6, 4]
+    assert (found.first.dropped_tokens, found.first.dropped_fragments) == (3, 1)
+    assert found.documents.tolist() == [0, 1, 2, 4]
 
 
 def test_half_of_the_second_texts_come_from_other_documents_each_once() -> None:
@@ -98,13 +103,14 @@ def test_half_of_the_second_texts_come_from_other_documents_each_once() -> None:
     _, _, documents = joined()
     labels = packed.next_sentence
     assert labels is not None
-    assert labels.mean() == pytest.approx(0.5, abs=0.12)
+    is_pair = labels >= 0
+    assert labels[is_pair].mean() == pytest.approx(0.5, abs=0.12)
     texts = made._texts
     assert texts is not None and plain._texts is not None
     seconds, true = texts.second_starts, plain._texts.second_starts
-    same = documents[made.sequences.starts] == documents[seconds]
-    assert (same == (labels == 0)).all()
-    assert ((seconds == true) == (labels == 0)).all()
+    same = documents[made.sequences.starts[is_pair]] == documents[seconds[is_pair]]
+    assert (same == (labels[is_pair] == 0)).all()
+    assert ((seconds == true) == (labels <= 0)).all()
     assert sorted(seconds) == sorted(true), "no text is lost"
     assert made.lengths.max() <= 33 and (packed.lengths == made.lengths).all()
     again = read_all(made, epoch=1)
@@ -116,8 +122,10 @@ def test_order_is_exchanged_in_half_of_the_pairs_anew_every_epoch() -> None:
     made = sequences("order")
     first, second = read_all(made), read_all(made, epoch=1)
     assert first.next_sentence is not None and second.next_sentence is not None
-    assert first.next_sentence.mean() == pytest.approx(0.5, abs=0.12)
-    assert (first.next_sentence != second.next_sentence).mean() == pytest.approx(0.5, abs=0.12)
+    is_pair = first.next_sentence >= 0
+    assert (is_pair == (second.next_sentence >= 0)).all()
+    assert first.next_sentence[is_pair].mean() == pytest.approx(0.5, abs=0.12)
+    assert (first.next_sentence != second.next_sentence)[is_pair].mean() == pytest.approx(0.5, abs=0.12)
     for one, other, swapped in zip(
         texts_of(first), texts_of(second), first.next_sentence != second.next_sentence, strict=True
     ):
@@ -128,7 +136,7 @@ def test_one_document_has_no_other_to_take_a_text_from() -> None:
     shard = FakeShard(1, documents=1)
     made = ShardSequences([shard], max_length=12, cls_id=CLS, sep_id=SEP, pairs="next", seed=1)
     packed = read_all(made)
-    assert packed.next_sentence is not None and not packed.next_sentence.any()
+    assert packed.next_sentence is not None and set(packed.next_sentence) <= {0, -1}
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
@@ -173,7 +181,7 @@ def labelled(batches: list[PackedBatch]) -> list[tuple[list[int], int]]:
 def test_ranks_and_micro_batches_see_the_same_pairs() -> None:
     source = MaskedSource(sequences("order"), masker(), batch_tokens=400, seed=2)
     whole = labelled(source.batch(1, 0))
-    assert {label for _, label in whole} == {0, 1}
+    assert {label for _, label in whole} == {-1, 0, 1}
     parts = [
         batch
         for rank in range(2)
