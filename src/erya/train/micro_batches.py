@@ -53,7 +53,7 @@ class MicroBatches:
             return
         few = replace(self.share, micro_batch_tokens=_TRIED_TOKENS)
         batch = source.batch(self._state.epoch, self._state.batch, few)[0]
-        with autocast:
+        with autocast, self._spread.accumulating(is_last=False):
             kept = kept_bytes(self._spread, trainable.inputs(batch), self._spread.module)
         free = free_bytes(self._device)
         if free is None:

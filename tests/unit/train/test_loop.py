@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_model import ToyTrainable, toy_recipe, toy_run
+from toy_model import ToyRecipe, ToyTrainable, toy_recipe, toy_run
 
 from erya.data.batches import PackedBatch
 from erya.data.plan import Share
@@ -107,6 +107,19 @@ def test_a_run_may_be_made_longer(tmp_path: Path) -> None:
     toy_run(tmp_path)
     assert toy_run(tmp_path, recipe=toy_recipe(steps=23)).state.step == 23
     assert list(losses(tmp_path)) == list(range(1, 24))
+
+
+def test_a_run_made_longer_in_its_stable_part_is_the_longer_run(tmp_path: Path) -> None:
+    def recipe(steps: int) -> ToyRecipe:
+        return toy_recipe(steps=steps, schedule="wsd", warmup_steps=3, decay_ratio=0.25)
+
+    toy_run(tmp_path / "long", recipe=recipe(40))
+    with pytest.raises(RuntimeError, match="power cut"):
+        toy_run(tmp_path / "short", recipe=recipe(20), callbacks=[Stop(15)])
+    toy_run(tmp_path / "short", recipe=recipe(40))
+    assert losses(tmp_path / "short") == losses(tmp_path / "long")
+    rates = [line["lr"] for line in lines(tmp_path / "short") if "lr" in line]
+    assert rates[2] < rates[3] == rates[29] > rates[30] > rates[39] > 0
 
 
 def test_another_recipe_is_refused_and_named(tmp_path: Path) -> None:
