@@ -22,7 +22,7 @@ KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` makes.
 \b
 Example:
   erya corpus build texts/*.jsonl --tokenizer tokenizer --out shards
-  erya pretrain recipes/pretrain/small.yaml data.shards=shards --estimate
+  erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --estimate
   erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --out runs/small
   erya info runs/small
   erya finetune classify --model runs/small/model --train train.tsv --dev dev.tsv --out runs/sentiment
