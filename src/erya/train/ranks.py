@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -135,12 +137,17 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         yield ranks
         return
     with _partners_needed():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=_TIMEOUT)
-        try:
-            background = dist.new_group(backend="gloo", timeout=_TIMEOUT)
-            yield Ranks(ranks.rank, ranks.num_ranks, ranks.local_rank, ranks.num_local, background)
-        finally:
-            dist.destroy_process_group()
+        background = _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        yield replace(ranks, background=background)
+
+
+@cache
+def _meet(backend: str) -> dist.ProcessGroup:
+    """Meet the other ranks, once in the life of this process: a second meeting would find the first's traces."""
+    dist.init_process_group(backend, timeout=_TIMEOUT)
+    atexit.register(dist.destroy_process_group)
+    background: dist.ProcessGroup = dist.new_group(backend="gloo", timeout=_TIMEOUT)
+    return background
 
 
 @contextmanager
