@@ -18,7 +18,10 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +106,7 @@ class Run:
 
     def __init__(self, arm: str, setting: Setting, *, seed: int, rate: float) -> None:
         self.name = f"{arm}-{rate:g}-{seed}"
-        self._arm, self._setting, self._seed, self._rate = arm, setting, seed, rate
+        self.arm, self.rate, self._setting, self._seed = arm, rate, setting, seed
         self._directory = setting.work / self.name
 
     def results(self, *, fine_tune: bool = True) -> dict[str, float]:
@@ -135,7 +138,7 @@ class Run:
     def _pretrain(self) -> dict[str, float]:
         from erya.pretrain.run import pretrain
 
-        recipe = recipe_of(self._arm, self._setting, seed=self._seed, rate=self._rate)
+        recipe = recipe_of(self.arm, self._setting, seed=self._seed, rate=self.rate)
         done = pretrain(recipe, self._directory / "run", tell=lambda text: None)
         if done.model is None:
             raise KeyboardInterrupt
@@ -203,19 +206,33 @@ def text_of(setting: Setting, split: Any) -> tuple[Any, Any]:
 
     shards = Shards.open(setting.shards, split=split)
     tokenizer = Tokenizer.open(shards.tokenizer_directory)
-    ends = {"cls_id": tokenizer.cls_id, "sep_id": tokenizer.sep_id}
-    return ShardSequences(shards.shards, max_length=128, **ends), tokenizer
+    sequences = ShardSequences(
+        shards.shards, max_length=128, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id
+    )
+    return sequences, tokenizer
 
 
-def best_rates(setting: Setting) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
+def all_results(runs: Sequence[Run], *, fine_tune: bool, workers: int) -> list[dict[str, float]]:
+    """The numbers of runs, each worked out in a process of its own."""
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_one_thread, max_tasks_per_child=1
+    )
+    with pool:
+        return list(pool.map(partial(Run.results, fine_tune=fine_tune), runs))
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def best_rates(setting: Setting, *, workers: int) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
     """The learning rate of each optimiser with the least held-out loss on the search's seed; all losses."""
-    losses = {
-        arm: {
-            rate: Run(arm, setting, seed=SEARCH_SEED, rate=rate).results(fine_tune=False)["word_loss"]
-            for rate in rates
-        }
-        for arm, rates in RATES.items()
-    }
+    runs = [Run(arm, setting, seed=SEARCH_SEED, rate=rate) for arm, rates in RATES.items() for rate in rates]
+    losses: dict[str, dict[float, float]] = {arm: {} for arm in RATES}
+    for run, found in zip(runs, all_results(runs, fine_tune=False, workers=workers), strict=True):
+        losses[run.arm][run.rate] = found["word_loss"]
     return {arm: min(found, key=lambda rate: found[rate]) for arm, found in losses.items()}, losses
 
 
@@ -245,7 +262,7 @@ def page(
         for arm, found in losses.items()
     ]
     lines = [
-        f"# Studies of pre-training\n\n{machine()}, 1 thread, {hours:.1f} CPU hours in all.\n\n{__doc__}",
+        f"# Studies of pre-training\n\n{machine()}, {hours:.1f} CPU hours.\n\n{__doc__}",
         f"The model: {LAYERS} layers of {WIDTH}, no dropout, {setting.tokens:,} tokens in batches of 2,048,"
         " sequences of 128. Fine-tuning: batches of 32, 3 epochs of ChnSentiCorp and 8 of CLUENER at 3e-4;"
         " the last state is scored.\n",
@@ -280,17 +297,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--arm", choices=sorted(ARMS), action="append")
     parser.add_argument("--fitting-examples", type=int, help="of each task's training split; all of it")
-    parser.add_argument("--threads", type=int, choices=[1], default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
     arguments = parser.parse_args()
-    import torch
-
-    torch.set_num_threads(arguments.threads)
     setting = Setting(arguments.shards, arguments.work, arguments.tokens, arguments.fitting_examples)
-    rates, losses = best_rates(setting)
-    results: dict[str, list[dict[str, float]]] = {arm: [] for arm in arguments.arm or ARMS}
-    for seed in range(arguments.seeds):
-        for arm, runs in results.items():
-            runs.append(Run(arm, setting, seed=seed, rate=rates[ARMS[arm].rates_of]).results())
+    rates, losses = best_rates(setting, workers=arguments.workers)
+    arms = arguments.arm or list(ARMS)
+    runs = [
+        Run(arm, setting, seed=seed, rate=rates[ARMS[arm].rates_of])
+        for seed in range(arguments.seeds)
+        for arm in arms
+    ]
+    results: dict[str, list[dict[str, float]]] = {arm: [] for arm in arms}
+    for run, found in zip(runs, all_results(runs, fine_tune=True, workers=arguments.workers), strict=True):
+        results[run.arm].append(found)
     save("study", page(setting, results, rates, losses, bigram_scores(setting)))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 DATA = Path(os.environ.get("ERYA_DATA", "../shared/data"))
 MAX_LENGTH = 128
+_AT_THE_END = 1_000_000  # steps between evaluations: more than there are
 Entity = tuple[str, int, int]  # type, first character, last character
 
 
@@ -44,10 +45,10 @@ def chnsenticorp_accuracy(model: Path, work: Path, fitting: Fitting) -> float:
     settings: dict[str, Any] = {
         "model": str(model), "train_file": str(train_file), "dev_file": str(folder / "dev.tsv"),
         "text": "text_a", "max_length": MAX_LENGTH, "truncate": True, "batch_size": fitting.batch_size,
-        "evals_per_epoch": 1, "classifier_dropout_prob": 0.1,
+        "classifier_dropout_prob": 0.1,
         "train": {
             "epochs": fitting.epochs, "learning_rate": fitting.learning_rate, "seed": fitting.seed,
-            "threads": 1, "trackers": [],
+            "threads": 1, "trackers": [], "eval_every_steps": _AT_THE_END,
         },
     }  # fmt: skip
     done = finetune(validate(ClassifyRecipe, settings, where="study"), work, tell=_silent)
@@ -73,7 +74,7 @@ def cluener_f1(model: Path, work: Path, fitting: Fitting) -> float:
     scored = _Scorer(tagger, dev, directory.tokenizer)
     recipe = TrainRecipe(
         epochs=fitting.epochs, learning_rate=fitting.learning_rate, seed=fitting.seed, threads=1,
-        batch_tokens=16384, warmup_ratio=0.1, trackers=(),
+        batch_tokens=16384, warmup_ratio=0.1, trackers=(), eval_every_steps=_AT_THE_END,
     )  # fmt: skip
     train(
         tagger,
@@ -201,7 +202,7 @@ def _with_loss(classifier: Any) -> Any:
 
 
 class _Scorer:
-    """Scores the model on texts; the loop calls it after every epoch."""
+    """Scores the model on texts; the loop calls it at the end."""
 
     def __init__(self, tagger: _Tagger, texts: Sequence[tuple[str, set[Entity]]], tokenizer: Any) -> None:
         self._tagger, self._true, self.f1 = tagger, [entities for _, entities in texts], 0.0
@@ -233,7 +234,7 @@ def _batches(
     encodings = tokenizer.encode_batch([text for text, _ in texts], max_length=MAX_LENGTH)
     labels = [tags_of(of, item.spans, tags) for (_, of), item in zip(texts, encodings, strict=True)]
     features = [
-        Features(item.ids, item.type_ids, {"number": np.int64(number)})
+        Features(item.ids, item.type_ids, {"number": np.array(number)})
         for number, item in enumerate(encodings)
     ]
 
