@@ -29,6 +29,7 @@ from erya.nn.block import PostNormBlock
 from erya.nn.layout import Layout, layout_of
 from erya.nn.packing import PackedTensors, repad
 from erya.nn.pooling import pool_tokens
+from erya.nn.shapes import rounded_up
 
 
 class Encoder(nn.Module):
@@ -56,6 +57,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config, self.attention_backend = config, attention_backend
         self.checkpoint_activations = checkpoint_activations
+        # Whether few shapes are wanted whatever the device: `erya.models.compiled` sets it.
+        self.round_shapes = False
         self.embeddings = make_embeddings(config)
         self.distances = make_distances(config)
         self.blocks = make_blocks(config, attention_backend)
@@ -89,16 +92,15 @@ class Encoder(nn.Module):
         hidden, layout = self._embed(batch)
         states = [hidden]
         probs: list[list[Tensor]] | None = [] if keep_attentions else None
-        for state in self._run(hidden, layout, rows=rows, probs=probs):
+        for state in self._run(hidden, layout, rows=self._rounded(rows), probs=probs):
             states = [*states, state] if keep_all_hidden else [state]
         states[-1] = self.norm(states[-1])
         num_tokens = len(batch.ids)
         all_hidden = tuple(state[:num_tokens] for state in states) if keep_all_hidden else None
         attentions = None if probs is None else tuple(_by_sequence(of, batch, layout) for of in probs)
-        # Rows beyond the tokens are idle; where rows were asked for there are none.
-        return EncoderOutput(
-            states[-1] if rows is not None else states[-1][:num_tokens], all_hidden, attentions
-        )
+        # Rows beyond those wanted are idle.
+        hidden = states[-1][: num_tokens if rows is None else len(rows)]
+        return EncoderOutput(hidden, all_hidden, attentions)
 
     def pooled(self, batch: PackedTensors) -> Tensor:
         """One vector a sequence, shape (S, H): `pool(forward(batch), batch)`, but cheaper where it can be.
@@ -221,12 +223,17 @@ class Encoder(nn.Module):
             states = block(hidden, layout, rows=rows, probs=probs)
         return states
 
+    def _rounded(self, rows: Tensor | None) -> Tensor | None:
+        if rows is None or not self.round_shapes:
+            return rows
+        return functional.pad(rows, (0, rounded_up(max(len(rows), 1), steps_per_octave=16) - len(rows)))
+
     def _embed(self, batch: PackedTensors) -> tuple[Tensor, Layout]:
         """The blocks' input, shape (rows of the layout, H), and where its sequences are."""
         self._require_short(batch)
         device = batch.ids.device.type
         half = torch.is_autocast_enabled(device)
-        layout = layout_of(batch, round_shapes=half and device == "cpu")
+        layout = layout_of(batch, round_shapes=self.round_shapes or (half and device == "cpu"))
         if self.distances is not None:
             # Where positions have gaps, how far apart two can be is known for the encoder alone.
             longest = self.config.max_positions if layout.has_gaps else layout.max_length - 1

@@ -101,7 +101,10 @@ def _backward(
         grad_query = _product(grad_scores, key, alpha=scale)
         grad_key = _product(grad_scores.mT, query, alpha=scale)
         grads.append(_unheads([grad_query, grad_key, grad_value], group))
-    return _in_packed_order(grads, layout)
+    grad_qkv = _in_packed_order(grads, layout)
+    # Idle rows repeat the first cell, but nothing comes of them: its gradient is not theirs.
+    grad_qkv[layout.num_tokens :] = 0.0
+    return grad_qkv
 
 
 def _scores(query: Tensor, key: Tensor, group: Group, window: int | None) -> Tensor:

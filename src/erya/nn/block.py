@@ -55,7 +55,14 @@ class PostNormBlock(nn.Module):
         """
         attended = self.attention(hidden, layout, rows=rows, probs=probs)
         kept = hidden if rows is None else hidden.index_select(0, rows)
-        kept = self.attention_norm(kept + self.dropout(attended))
+        return self.after_attention(kept, attended)
+
+    def after_attention(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """From the input of a block and what attention made of it, both (R, H), to its output.
+
+        Here no token looks at another: it can be compiled.
+        """
+        kept = self.attention_norm(hidden + self.dropout(attended))
         normed: Tensor = self.feedforward_norm(kept + self.dropout(self.feedforward(kept)))
         return normed
 
@@ -77,6 +84,10 @@ class PreNormBlock(PostNormBlock):
         """See `PostNormBlock.forward`."""
         attended = self.attention(self.attention_norm(hidden), layout, rows=rows, probs=probs)
         kept = hidden if rows is None else hidden.index_select(0, rows)
-        kept = kept + self.dropout(attended)
+        return self.after_attention(kept, attended)
+
+    def after_attention(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """See `PostNormBlock.after_attention`."""
+        kept = hidden + self.dropout(attended)
         summed: Tensor = kept + self.dropout(self.feedforward(self.feedforward_norm(kept)))
         return summed
