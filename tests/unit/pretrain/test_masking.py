@@ -251,6 +251,35 @@ def test_masks_do_not_depend_on_the_batch(units: Units, lengths: list[int], data
     assert (np.concatenate(alone) == together.ids).all()
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), min_size=1, max_size=60),
+    st.sampled_from([WORDS, TOKENS, ngrams(), spans(mean=2, longest=5)]),
+    st.floats(0.05, 1),
+    st.integers(0, 2**40),
+)
+def test_any_text_keeps_its_words_whole_and_its_special_tokens(
+    words: list[tuple[int, int]], units: Units, prob: float, number: int
+) -> None:
+    """Words of any length, special tokens before some of them, in one sequence."""
+    ids, starts = [CLS], [False]
+    for special, size in words:
+        ids += [SEP] * (special == 0) + [*range(5, 5 + size)]
+        starts += [False] * (special == 0) + [True] + [False] * (size - 1)
+    ids.append(SEP)
+    starts.append(False)
+    batch = np.array(ids, np.int32), np.array(starts), np.array([len(ids)], np.int32)
+    found = mask(batch, units=units, prob=prob, numbers=np.array([number]))
+    chosen = np.zeros(len(ids), bool)
+    chosen[found.positions] = True
+    body = ~np.isin(batch[0], SPECIAL)
+    assert not chosen[~body].any() and chosen.any()
+    if units.of_words:
+        word = np.cumsum(batch[1])[body]
+        assert all(len(set(chosen[body][word == one])) == 1 for one in set(word.tolist()))
+    if prob == 1:
+        assert chosen[body].all()
+
+
 def test_neighbouring_choices_are_independent() -> None:
     """The counters of neighbouring tokens and sequences differ by little; their draws must not."""
     chosen = np.isin(np.arange(len(LONG[0])), mask(LONG, units=TOKENS).positions).reshape(-1, 128)

@@ -3,6 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from fake_shards import CLS, MASK, SEP, VOCAB, FakeShard
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from erya.data.batches import PackedBatch
@@ -95,6 +97,29 @@ def test_texts_that_stand_alone_are_cut_in_two_or_stay_alone() -> None:
     assert found.second_lengths.tolist() == [2, 0, 6, 4]
     assert (found.first.dropped_tokens, found.first.dropped_fragments) == (3, 1)
     assert found.documents.tolist() == [0, 1, 2, 4]
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8), min_size=1, max_size=12),
+    st.integers(8, 40),
+)
+def test_every_token_is_in_one_text_or_counted(documents: list[list[int]], max_tokens: int) -> None:
+    sentences = np.cumsum(np.concatenate(documents)).astype(np.int64)
+    ends = np.cumsum([sum(document) for document in documents]).astype(np.int64)
+    found = cut_pairs(sentences, ends, max_tokens=max_tokens)
+    seen, first = np.zeros(ends[-1], int), found.first
+    seconds = zip(found.second_starts, found.second_lengths, strict=True)
+    for number, (second, second_length) in enumerate(seconds):
+        start, length = first.starts[number], first.lengths[number]
+        seen[start : start + length] += 1
+        seen[second : second + second_length] += 1
+        assert 0 < length <= max_tokens // 2 and 0 <= second_length <= max_tokens // 2
+        stop = start + length + second_length
+        document = found.documents[number]
+        assert ([0, *ends][document] <= start) and stop <= ends[document]
+        assert not second_length or second == start + length
+    assert seen.max(initial=0) <= 1
+    assert (seen == 0).sum() == first.dropped_tokens
 
 
 def test_half_of_the_second_texts_come_from_other_documents_each_once() -> None:

@@ -156,6 +156,13 @@ def test_a_bigram_model_is_scored_first(shards: Path, tmp_path: Path) -> None:
     assert done.baseline is None and not any("bigram" in line for line in said)
 
 
+def test_a_convolution_and_patterns_are_refused(shards: Path, tmp_path: Path) -> None:
+    patterns = "patterns={both: 0.5, left_to_right: 0.5}"
+    with pytest.raises(ConfigError, match="convolution shows each its neighbours"):
+        run(tmp_path / "out", shards, patterns, "model.convolution=3")
+    assert not (tmp_path / "out").exists()
+
+
 def test_missing_shards_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a shards directory"):
         run(tmp_path / "out", tmp_path / "nothing")
