@@ -124,7 +124,7 @@ class Vitals:
 def _sample(parameter: nn.Parameter) -> Tensor:
     """Evenly spaced weights of a parameter, of a spread one those that are here."""
     flat = _local(parameter.detach()).reshape(-1)
-    stride = -(-flat.numel() // _MOST_SAMPLES)
+    stride = max(1, -(-flat.numel() // _MOST_SAMPLES))  # a rank may have no part of it
     # A stride that shares a factor with the width would look at some columns only.
     while stride > 1 and math.gcd(stride, parameter.shape[-1]) > 1:
         stride += 1
