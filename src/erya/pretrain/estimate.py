@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from erya.data.batches import PackedBatch
 from erya.data.shards import Shards
+from erya.pretrain.baseline import bigram_accuracy
 from erya.pretrain.feed import cut_split, held_out_kinds, training_source
 from erya.pretrain.flops import flops_of
 from erya.pretrain.hardware import Hardware
 from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.recipe import PretrainRecipe
+from erya.pretrain.sequences import ShardSequences
+from erya.pretrain.similarity import similar_tokens
+from erya.pretrain.source import MaskedSource
 from erya.pretrain.start import build_start
 from erya.pretrain.timing import Timing, time_steps
 from erya.tokenizer.wordpiece import Tokenizer
@@ -136,27 +142,21 @@ def estimate(recipe: PretrainRecipe, *, hardware: Sequence[Hardware] = (), tell:
         EryaError: what would stop the run itself: shards, model or recipe that cannot be used.
     """
     began = time.perf_counter()
-    shards = Shards.open(Path(recipe.data.shards), split="train")
-    tokenizer = Tokenizer.open(shards.tokenizer_directory)
-    shards.require_tokenizer(tokenizer.hash, of=str(shards.tokenizer_directory))
-    start = build_start(recipe, tokenizer, tell=tell)
-    sequences = cut_split(shards, "train", recipe, tokenizer, tell=tell)
-    held_out = held_out_kinds(recipe, tokenizer, tell=tell)
-    source = training_source(sequences, recipe, tokenizer)
-    objective = PretrainObjective(start.module, held_out=held_out)
-    prepare_s = time.perf_counter() - began
-    scored = [batch for batches in held_out.values() for batch in batches]
-    timing = time_steps(objective, source, recipe.train, flops=flops_of(start.module), held_out=scored)
-    epoch_tokens = int(sequences.lengths.sum())
-    length = run_length(recipe.train, source, epoch_tokens=epoch_tokens, timing=timing)
+    ready = _prepare(recipe, tell)
+    prepare_s, objective = time.perf_counter() - began, ready.objective
+    timing = time_steps(
+        objective, ready.source, recipe.train, flops=flops_of(objective.module), held_out=ready.scored
+    )
+    epoch_tokens = int(ready.sequences.lengths.sum())
+    length = run_length(recipe.train, ready.source, epoch_tokens=epoch_tokens, timing=timing)
     weights, kept = _bytes_of(objective, recipe.train)
     memory = Memory(weights + kept, timing.activation_bytes, _micro_batch_tokens(recipe.train))
-    evaluated = _num_evaluations(recipe, length) * sum(batch.num_tokens for batch in scored)
+    evaluated = _num_evaluations(recipe, length) * sum(batch.num_tokens for batch in ready.scored)
     flops, eval_flops = (timing.flops_per_token * tokens for tokens in (length.tokens, evaluated / 3))
     training_s = length.tokens * timing.token_s + length.steps * timing.optimiser_s
     checkpoint = weights + kept - _FLOAT * _num_parameters(objective)  # gradients are not in it
     return Estimate(
-        sequences=len(sequences.lengths),
+        sequences=len(ready.sequences.lengths),
         epoch_tokens=epoch_tokens,
         length=length,
         num_parameters=_num_parameters(objective),
@@ -180,6 +180,34 @@ def estimate(recipe: PretrainRecipe, *, hardware: Sequence[Hardware] = (), tell:
             for machine in hardware
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a run has before its first step; `scored` are the held-out batches of every kind."""
+
+    objective: PretrainObjective
+    source: MaskedSource
+    sequences: ShardSequences
+    scored: list[PackedBatch]
+
+
+def _prepare(recipe: PretrainRecipe, tell: Tell) -> _Ready:
+    """Do what a run does before its first step, but keep nothing."""
+    shards = Shards.open(Path(recipe.data.shards), split="train")
+    tokenizer = Tokenizer.open(shards.tokenizer_directory)
+    shards.require_tokenizer(tokenizer.hash, of=str(shards.tokenizer_directory))
+    start = build_start(recipe, tokenizer, tell=tell)
+    sequences = cut_split(shards, "train", recipe, tokenizer, tell=tell)
+    with tempfile.TemporaryDirectory() as temporary:
+        similar = similar_tokens(recipe, shards.shards, tokenizer, Path(temporary), tell=tell)
+    held_out = held_out_kinds(recipe, tokenizer, similar=similar, tell=tell)
+    source = training_source(sequences, recipe, tokenizer, similar=similar)
+    if recipe.evaluation.baseline and held_out:
+        ids = {"vocab_size": tokenizer.vocab_size, "mask_id": tokenizer.mask_id}
+        bigram_accuracy(sequences, next(iter(held_out.values())), **ids)
+    objective = PretrainObjective(start.module, held_out=held_out)
+    return _Ready(objective, source, sequences, [batch for batches in held_out.values() for batch in batches])
 
 
 def run_length(recipe: TrainRecipe, source: Source, *, epoch_tokens: int, timing: Timing) -> RunLength:
