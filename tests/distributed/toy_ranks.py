@@ -17,7 +17,7 @@ TESTS = Path(__file__).parents[1]
 sys.path += [str(TESTS / "faults")]
 
 Run = dict[str, Any]
-"""`directory`, keys of the training recipe, and `dropout`, `die` (rank 1 kills itself after that step, once) or
+"""`directory`, keys of the training recipe, and `dropout`, `die` (rank 1 is killed after that step, once) or
 `slow` (seconds a step is made to last)."""
 
 _OWN = ("directory", "dropout", "die", "slow")

@@ -11,29 +11,30 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel
-from torch import Tensor
 
 from erya.config import dump_yaml
 from erya.data.batches import PackedBatch
-from erya.errors import CheckpointError, ConfigError, nearest_hint
+from erya.errors import ConfigError
 from erya.files import atomic_write, exclusive
 from erya.runtime import available_cores, generator, pick_dtype
 from erya.train.ahead import Ahead, next_place
 from erya.train.average import Average
-from erya.train.checkpoint import Checkpoints
 from erya.train.determinism import deterministic
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
 from erya.train.identity import changed_keys, identity_of, require_same
 from erya.train.interrupt import Interrupt, interruptible
-from erya.train.matrix_rate import machine_key, measure_matrix_rate
+from erya.train.keeping import Keeping
+from erya.train.machine import machine_changes, machine_of
+from erya.train.matrix_rate import known_rate
 from erya.train.micro_batches import MicroBatches
 from erya.train.optimisers.build import build_optimiser
 from erya.train.parallel import spread
 from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
 from erya.train.ranks import Ranks, environment_ranks, joined, own_device
-from erya.train.recipe import STEERING, Monitor, TrainRecipe
+from erya.train.recipe import STEERING, TrainRecipe
 from erya.train.record import Record
 from erya.train.schedule import Length
+from erya.train.scoring import note_best, score
 from erya.train.state import RunState, Skip
 from erya.train.step import StepResult, take_step
 from erya.train.trouble import Trouble
@@ -154,31 +155,38 @@ class Loop:
         self.dtype = dtype = pick_dtype(recipe.precision, self.device)
         self.flops = flops
         self.autocast = torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32)
-        self.state = RunState(machine=_machine(self.device, dtype, ranks))
+        self.state = RunState(machine=machine_of(self.device, dtype, ranks))
         trainable.module.to(self.device).train()
         self.spread = spread(trainable.module, recipe.parallel, ranks)
         self.optimiser = build_optimiser(self.spread.module, recipe)
         decay = None if recipe.average is None else recipe.average.decay
         self.average = None if decay is None else Average(self.spread.module, decay=decay)
-        self.checkpoints = Checkpoints(
-            directory / CHECKPOINTS_DIRECTORY, keep=recipe.keep_checkpoints, ranks=ranks
+        self.keeping = Keeping(
+            directory / CHECKPOINTS_DIRECTORY,
+            keep=recipe.keep_checkpoints,
+            spread=self.spread,
+            optimiser=self.optimiser,
+            average=self.average,
+            callbacks=self.callbacks,
         )
         self.saved_step, self.save_is_due = -1, False
 
     def restore(self, changeable: Collection[str]) -> None:
         """Take up the last whole checkpoint, if there is one, and the record up to it."""
-        found = self._latest()
+        found = self.keeping.latest(tell=self._tell)
         if found is not None:
             now = self.state.machine
             self.state, former = found
             require_same(former, self.identity, where=str(self.directory), changeable=changeable)
-            self._note_machine(now)
+            if (changed := machine_changes(self.state.machine, now)) is not None:
+                self._tell(changed)
+            self.state.machine = now
             if changes := changed_keys(former, self.identity, STEERING):
                 self._tell(f"from step {self.state.step + 1} on, {', '.join(changes)}")
             if changed_keys(former, self.identity, ["train.micro_batch_tokens"]):
                 self.state.micro_batch_tokens = None
             step = self.saved_step = self.state.step
-            self._load(step)
+            self.keeping.load(step)
         self.trouble = Trouble(self.recipe, self.state, directory=self.directory)
         self.micro_batches = MicroBatches(
             self.recipe, self.state, spread=self.spread, device=self.device, tell=self._tell
@@ -206,34 +214,11 @@ class Loop:
         self.callbacks.insert(0, record)
         return record
 
-    def _latest(self) -> tuple[RunState, dict[str, Any]] | None:
-        """State and identity of the last whole checkpoint, which the first rank looks for."""
-        found = self.checkpoints.latest(tell=self._tell) if self.ranks.is_first else None
-        return self.ranks.broadcast(found)
-
-    def _load(self, step: int) -> None:
-        """Take up the weights of a checkpoint and what goes with them."""
-        self.checkpoints.load(step, self.spread.module, self.optimiser, extra=self._extra())
-
-    def _extra(self) -> dict[str, Tensor]:
-        """What is saved besides weights and the optimisers' state."""
-        means = {} if self.average is None else self.average.state_dict()
-        return {f"average.{name}": tensor for name, tensor in means.items()}
-
     def _matrix_rate(self) -> float | None:
         """Of this device, measured once a run and machine; of the first rank's alone."""
         if self.record is None:
             return None
-        key, rates = machine_key(self.device, self.dtype), self.record.run_file.matrix_rates
-        if key not in rates:
-            rates[key] = measure_matrix_rate(self.device, self.dtype)
-        return rates[key]
-
-    def _note_machine(self, now: dict[str, str]) -> None:
-        changes = [f"{key} {was} -> {now[key]}" for key, was in self.state.machine.items() if was != now[key]]
-        if changes:
-            self._tell(f"resumed under other conditions, so losses differ in rounding: {', '.join(changes)}")
-        self.state.machine = now
+        return known_rate(self.record.run_file.matrix_rates, self.device, self.dtype)
 
     def run(self) -> TrainResult:
         """Take steps until the run is over, stopped early or interrupted; leave a checkpoint."""
@@ -251,16 +236,13 @@ class Loop:
                 if over and self.state.evaluated_step != self.state.step:
                     self._evaluate()
                 self._save()
-                self._settle(wait=True)
+                self.keeping.settle(wait=True)
                 if over:
-                    self._take_best_weights()
-                    if self.average is not None:
-                        self.average.put()
-                    self.spread.update_original()
+                    self.keeping.take_final_weights(self.state)
                 if self.record is not None:
                     self.record.status = "finished" if over else "interrupted"
         finally:
-            self.checkpoints.close()
+            self.keeping.close()
             for callback in self.callbacks:
                 callback.on_end()
         stopped_early = over and not self.length.reached(self.state)
@@ -272,9 +254,9 @@ class Loop:
         Raises:
             StorageError: the checkpoint begun last could not be written.
         """
-        asked = {"end": interrupt.asked, "failed": self.checkpoints.failed}
+        asked = {"end": interrupt.asked, "failed": self.keeping.failed}
         found = self.ranks.sum_counts({name: int(flag) for name, flag in asked.items()})
-        self._settle(wait=found["failed"] > 0)
+        self.keeping.settle(wait=found["failed"] > 0)
         return found["end"] > 0
 
     def _step(self, ahead: Ahead) -> None:
@@ -287,6 +269,8 @@ class Loop:
         if result.fault is None and self.average is not None:
             self.average.update()
         seconds = time.perf_counter() - began
+        if self.recipe.max_time_s is not None:  # then the ranks' clocks must agree
+            seconds = self.ranks.broadcast(seconds)
         state.step += 1
         state.tokens += result.tokens
         state.sequences += result.sequences
@@ -353,14 +337,13 @@ class Loop:
 
     def _rewind(self, skip: Skip) -> None:
         """Go back to the weights of the last checkpoint, and on in the data: what led here is left out."""
-        self._settle(wait=True)
-        found = self._latest()
+        found = self.keeping.latest(tell=self._tell)
         if found is None:
             self._tell("there is no checkpoint yet to rewind to, so the batch alone is left out")
             return
         former, _ = found
         skip.rewound_to = former.step
-        self._load(former.step)
+        self.keeping.load(former.step)
         self.state.losses[:] = former.losses
         self._tell(f"went back to the weights of step {former.step}, and on with the batch after")
 
@@ -378,34 +361,14 @@ class Loop:
         """Score the model, remember whether it is the best so far, and keep the best."""
         if self.evaluate is None:
             return
-        with nullcontext() if self.average is None else self.average.swapped():
-            self.spread.update_original()
-            self.trainable.module.eval()
-            with torch.no_grad(), self.autocast:
-                metrics = {name: float(value) for name, value in self.evaluate().items()}
-            self.trainable.module.train()
-        metrics = self.ranks.broadcast(metrics)
+        metrics = score(self.evaluate, self.trainable, self.spread, self.average, self.autocast)
         self.state.evaluated_step, self.state.metrics = self.state.step, metrics
         self.saved_step = -1
         for callback in self.callbacks:
             callback.on_evaluate(self.state.step, metrics)
-        if self.recipe.monitor is not None:
-            self._compare(self.recipe.monitor, metrics)
-
-    def _compare(self, monitor: Monitor, metrics: Mapping[str, float]) -> None:
-        if monitor.key not in metrics:
-            raise ConfigError(
-                f"train.monitor.key is {monitor.key!r}, which the evaluation does not give",
-                hint=nearest_hint(monitor.key, metrics),
-            )
-        state = self.state
-        if state.best_step is None or monitor.is_better(
-            metrics[monitor.key], state.best_metrics[monitor.key]
-        ):
-            state.best_step, state.best_metrics, state.evaluations_since_best = state.step, dict(metrics), 0
+        monitor = self.recipe.monitor
+        if monitor is not None and note_best(self.state, monitor, metrics):
             self._save()
-        else:
-            state.evaluations_since_best += 1
 
     def _is_over(self) -> bool:
         monitor = self.recipe.monitor
@@ -419,35 +382,8 @@ class Loop:
             return
         if self.record is not None:
             self.state.metrics_bytes = self.record.sync()
-        self._settle(wait=True)
-        self.checkpoints.save(
-            self.spread.module,
-            self.optimiser,
-            self.state,
-            identity=self.identity,
-            extra=self._extra(),
-        )
+        self.keeping.save(self.state, identity=self.identity)
         self.saved_step, self.save_is_due = self.state.step, False
-
-    def _settle(self, *, wait: bool) -> None:
-        """Tell of a checkpoint that has become whole."""
-        step = self.checkpoints.settle(wait=wait)
-        if step is not None:
-            for callback in self.callbacks:
-                callback.on_checkpoint(step, self.checkpoints.path(step))
-
-    def _take_best_weights(self) -> None:
-        best = self.state.best_step
-        if best is None or best == self.state.step:
-            return
-        damage = self.checkpoints.damage(best) if self.ranks.is_first else None
-        if (damage := self.ranks.broadcast(damage)) is not None:
-            raise CheckpointError(
-                f"the best checkpoint is damaged: {damage}",
-                where=str(self.checkpoints.path(best)),
-                hint=f"the last state is whole: {self.checkpoints.path(self.state.step)}",
-            )
-        self.checkpoints.load(best, self.spread.module, None, extra=self._extra())
 
     def _start(self) -> None:
         parameters = (p for p in self.trainable.module.parameters() if p.requires_grad)
@@ -462,15 +398,3 @@ class Loop:
     def _tell(self, text: str) -> None:
         for callback in self.callbacks:
             callback.on_message(text)
-
-
-def _machine(device: torch.device, dtype: torch.dtype, ranks: Ranks) -> dict[str, str]:
-    """What rounding depends on besides the recipe."""
-    return {
-        "device": device.type,
-        "precision": str(dtype).removeprefix("torch."),
-        "threads": str(torch.get_num_threads()),
-        "ranks": str(ranks.num_ranks),
-        "deterministic": str(torch.are_deterministic_algorithms_enabled()),
-        "torch": torch.__version__,
-    }

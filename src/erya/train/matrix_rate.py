@@ -28,6 +28,14 @@ def measure_matrix_rate(device: torch.device, dtype: torch.dtype, *, budget_s: f
     return 2 * side**3 / min(times)
 
 
+def known_rate(rates: dict[str, float], device: torch.device, dtype: torch.dtype) -> float:
+    """The rate of this device among `rates`; measured and added there where it is not."""
+    key = machine_key(device, dtype)
+    if key not in rates:
+        rates[key] = measure_matrix_rate(device, dtype)
+    return rates[key]
+
+
 def machine_key(device: torch.device, dtype: torch.dtype) -> str:
     """What a measured rate depends on, as a name."""
     name = (

@@ -143,7 +143,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 
 @cache
 def _meet(backend: str) -> dist.ProcessGroup:
-    """Meet the other ranks, once in the life of this process: a second meeting would find the first's traces."""
+    """Meet the other ranks, once in the life of this process: torch can do it only once."""
     dist.init_process_group(backend, timeout=_TIMEOUT)
     atexit.register(dist.destroy_process_group)
     background: dist.ProcessGroup = dist.new_group(backend="gloo", timeout=_TIMEOUT)
