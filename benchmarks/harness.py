@@ -23,7 +23,7 @@ Setup = Callable[[], Callable[[], float]]
 
 @dataclass(frozen=True)
 class Result:
-    """One contender: units a second of each round, and its peak memory in bytes."""
+    """One contender: units a second of each round, and its peak memory in bytes; a GPU's where it uses one."""
 
     name: str
     rates: list[float]
@@ -81,7 +81,10 @@ def _serve(setup: Setup, pipe: Connection, threads: int) -> None:
         start = time.perf_counter()
         units = run_round()
         pipe.send((units, time.perf_counter() - start))
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    if torch.cuda.is_initialized():
+        pipe.send(torch.cuda.max_memory_allocated())
+    else:
+        pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def table(title: str, results: list[Result], *, unit: str, ours: str) -> str:
@@ -116,9 +119,9 @@ def machine() -> str:
     return f"{date.today()}, {os.cpu_count()} cores of {model} ({bf16}), torch {torch.__version__}"
 
 
-def save(theme: str, text: str) -> None:
+def save(theme: str, text: str, *, hardware: str = "cpu") -> None:
     """Print a results page and keep it under `results/`."""
-    page = Path(__file__).parent / "results" / f"{theme}-cpu-{date.today():%Y%m}.md"
+    page = Path(__file__).parent / "results" / f"{theme}-{hardware}-{date.today():%Y%m}.md"
     page.parent.mkdir(exist_ok=True)
     page.write_text(text, encoding="utf-8")
     print(text)
