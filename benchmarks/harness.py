@@ -23,7 +23,7 @@ Setup = Callable[[], Callable[[], float]]
 
 @dataclass(frozen=True)
 class Result:
-    """One contender: units a second of each round, and its peak memory in bytes; a GPU's where it uses one."""
+    """One contender: units a second of each round, and its peak memory in bytes, on a GPU the GPU's."""
 
     name: str
     rates: list[float]
