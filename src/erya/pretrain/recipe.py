@@ -86,10 +86,19 @@ class PretrainTraining(TrainRecipe):
         monitor: early stopping and the best checkpoint; None keeps the last state.
         checkpoint_activations: whether blocks are computed again in the backward pass: about a third more
             time, a fraction of the memory, the same losses.
+        compile: whether blocks are compiled by `torch.compile`; pays on a GPU.
     """
 
     monitor: PretrainMonitor | None = None
     checkpoint_activations: bool = False
+    compile: bool = False
+
+    @model_validator(mode="after")
+    def _compiled_blocks_stay_whole(self) -> Self:
+        # What is cut up is a copy, and compiled blocks would go on computing with the original.
+        if self.compile and self.parallel.kind != "ddp":
+            raise ValueError("compile goes with parallel.kind=ddp only")
+        return self
 
 
 class PretrainRecipe(StrictModel):

@@ -13,6 +13,7 @@ from erya.checkpoints.huggingface import require_saveable
 from erya.checkpoints.info import TaskName
 from erya.checkpoints.loading import MASKED_HEAD, POOLER, LoadReport
 from erya.errors import ConfigError
+from erya.models.compiled import compile_blocks
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
 from erya.models.heads.masked_pairs import MaskedPairModel
@@ -55,6 +56,7 @@ def build_start(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> 
     opened = None if recipe.init_from is None else _opened(recipe.init_from, recipe, tokenizer)
     config = _fresh_config(recipe, tokenizer) if opened is None else opened.encoder_config
     _require_positions(recipe, config)
+    _require_patterns(recipe, config)
     _require_saveable(recipe, config, tell)
     noise = torch.Generator().manual_seed(recipe.train.seed)
     model = _make_model(recipe, config)
@@ -69,6 +71,8 @@ def build_start(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> 
     module = _make_objective(model, recipe, tokenizer, noise)
     for encoder in module.encoders():
         encoder.checkpoint_activations = recipe.train.checkpoint_activations
+        if recipe.train.compile:
+            compile_blocks(encoder)
     return Start(module, lacks_head and opened is not None)
 
 
@@ -87,6 +91,14 @@ def _require_positions(recipe: PretrainRecipe, config: EncoderConfig) -> None:
         raise ConfigError(
             f"data.max_length is {recipe.data.max_length}, but the model has {positions} positions",
             hint=f"set data.max_length to at most {positions}, or raise model.max_positions",
+        )
+
+
+def _require_patterns(recipe: PretrainRecipe, config: EncoderConfig) -> None:
+    if config.convolution is not None and not recipe.patterns.is_plain:
+        raise ConfigError(
+            "patterns hide tokens from each other, but the model's convolution shows each its neighbours",
+            hint="set patterns={both: 1.0}, or model.convolution=null",
         )
 
 

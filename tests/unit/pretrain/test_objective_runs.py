@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from erya.checkpoints.saving import save_model
 from erya.cli.main import run as erya
 from erya.config import load_config
 from erya.errors import ConfigError
+from erya.models.compiled import compile_blocks
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.run import Pretrained, pretrain
 from erya.tokenizer.wordpiece import Tokenizer
@@ -140,6 +142,19 @@ def test_activations_that_are_worked_out_again_change_nothing(
     run(tmp_path / "kept", shards, *options)
     run(tmp_path / "again", shards, *options, "train.checkpoint_activations=true")
     assert losses(tmp_path / "kept") == losses(tmp_path / "again")
+
+
+def test_compiled_blocks_compute_the_same(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager = partial(compile_blocks, backend="aot_eager")
+    monkeypatch.setattr("erya.pretrain.start.compile_blocks", eager)
+    options = ["model.dropout_prob=0", "model.num_layers=1", "train.steps=2"]
+    run(tmp_path / "plain", shards, *options)
+    run(tmp_path / "compiled", shards, *options, "train.compile=true")
+    assert losses(tmp_path / "compiled") == pytest.approx(losses(tmp_path / "plain"), rel=1e-5)
+    with pytest.raises(ConfigError, match=r"compile goes with parallel\.kind=ddp only"):
+        run(tmp_path / "cut", shards, "train.compile=true", "train.parallel={kind: fsdp}")
 
 
 @pytest.mark.parametrize(
