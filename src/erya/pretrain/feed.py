@@ -96,6 +96,8 @@ def held_out_kinds(
 ) -> dict[str, list[PackedBatch]]:
     """Held-out batches for every kind of masking that the recipe scores: the same text, other masks.
 
+    Tokens are replaced as in training, the share of them is `evaluation.prob`, and all tokens see all.
+
     Returns:
         Batches by the name of the unit of masking, in the recipe's order; empty if there is no held-out text.
     """
