@@ -127,6 +127,20 @@ def test_muon_steps_as_torch_does(shape: tuple[int, int], match_adamw: bool) -> 
         torch.testing.assert_close(one, two, rtol=2e-2, atol=2e-2)
 
 
+@pytest.mark.parametrize("match_adamw", [True, False])
+def test_muon_takes_stacked_matrices_apart(match_adamw: bool) -> None:
+    torch.manual_seed(1)
+    stacked = nn.Parameter(torch.randn(24, 8))
+    apart = [nn.Parameter(part.clone()) for part in stacked.data.chunk(3)]
+    stacked.grad = torch.randn(24, 8)
+    for part, gradient in zip(apart, stacked.grad.chunk(3), strict=True):
+        part.grad = gradient.clone()
+    settings = {"lr": 0.1, "match_adamw": match_adamw, "dtype": torch.float32}
+    Muon([{"params": [stacked], "num_stacked": 3}], **settings).step()
+    Muon([{"params": apart}], **settings).step()
+    torch.testing.assert_close(stacked.data, torch.cat([part.data for part in apart]))
+
+
 def test_orthogonalised_matrices_have_like_singular_values() -> None:
     torch.manual_seed(1)
     matrices = torch.randn(2, 24, 8) * torch.logspace(0, -1, 8)

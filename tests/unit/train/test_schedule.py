@@ -69,6 +69,7 @@ def test_a_budget_of_time_moves_the_rate(schedule: str) -> None:
     at = [run.rate_factor(RunState(step=10, seconds=seconds)) for seconds in (5.0, 40.0, 60.0, 94.0)]
     assert at[1] > at[0] and at[1] > at[2] > at[3] > 0
     assert run.reached(RunState(step=10, seconds=100.0))
+    assert run.rate_factor(RunState(step=2, seconds=4.0)) == pytest.approx(0.5), "read off amid the step"
 
 
 def test_the_middle_of_a_small_batch_is_near() -> None:

@@ -78,6 +78,7 @@ def test_a_rewound_run_has_the_weights_of_the_checkpoint_and_goes_on_after(tmp_p
     assert torch.equal(seen.after[14], seen.after[10])
     assert not torch.equal(seen.after[13], seen.after[10])
     assert not torch.equal(seen.after[15], seen.after[14])
+    assert len(state_of(tmp_path, 15)["losses"]) == 11, "of the ten steps it went back to, and one"
     assert result.state.step == 20, "the batches between are not seen again"
     # Killed after the rewind, before the next checkpoint: the resumed run goes the same way.
     again = tmp_path / "again"
