@@ -14,10 +14,15 @@ from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import save_model
 from erya.cli.main import run as erya
 from erya.config import load_config
+from erya.data.shards import Shards
 from erya.errors import ConfigError
 from erya.models.compiled import compile_blocks
+from erya.pretrain.feed import cut_split, training_source
+from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.recipe import PretrainRecipe
+from erya.pretrain.refit import refit_head
 from erya.pretrain.run import Pretrained, pretrain
+from erya.pretrain.start import build_start
 from erya.tokenizer.wordpiece import Tokenizer
 
 TINY = Path(__file__).with_name("tiny.yaml")
@@ -224,6 +229,41 @@ def test_a_missing_head_is_trained_alone_first(shards: Path, teacher: Path, tmp_
     again, _ = run(tmp_path / "parts", shards, *many)
     assert losses(tmp_path / "parts")[4:] == losses(tmp_path / "refit")[4:]
     assert again.result.state.metrics == done.result.state.metrics
+
+
+def test_a_new_heads_own_run_leaves_the_encoder_as_it_was(
+    shards: Path, teacher: Path, tmp_path: Path
+) -> None:
+    bare = without_head(teacher, tmp_path / "bare")
+    given = [*SMALLER, f"data.shards={shards}", "model=null", f"init_from={bare}"]
+    recipe = load_config(PretrainRecipe, TINY, [*given, "objective.refit_head_steps=3"])
+    tokenizer, quiet = Tokenizer.open(bare), [].append
+    start = build_start(recipe, tokenizer, tell=quiet)
+    assert start.lacks_head
+    before = {name: value.clone() for name, value in start.module.state_dict().items()}
+    sequences = cut_split(Shards.open(shards, split="train"), "train", recipe, tokenizer, tell=quiet)
+    refit_head(
+        PretrainObjective(start.module),
+        training_source(sequences, recipe, tokenizer),
+        recipe=recipe,
+        directory=tmp_path / "head",
+        fingerprints={},
+        changeable=(),
+        tell=quiet,
+    )
+    moved = {
+        name for name, value in start.module.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert moved and all(name.startswith("model.head.") for name in moved)
+    assert all(parameter.requires_grad for parameter in start.module.parameters())
+
+
+def test_a_discriminator_is_gone_on_with(shards: Path, tmp_path: Path) -> None:
+    first, _ = run(tmp_path / "first", shards, *REPLACED)
+    options = ["objective.kind=replaced", "objective.generator={width: 0.5}"]
+    done, said = run(tmp_path / "out", shards, "model=null", f"init_from={first.model}", *options)
+    assert done.model is not None and read_model(done.model).info.task == "replaced_token"
+    assert any(line.startswith("starts at ") for line in said)
 
 
 def test_an_extended_model_goes_on_with_shards_of_its_vocabulary(

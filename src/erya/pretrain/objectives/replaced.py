@@ -169,7 +169,7 @@ def draw_tokens(
 def _draw_rows(model: MaskedLanguageModel, rows: Tensor, places: Tensor, temperature: float) -> Tensor:
     logits = model.head(rows, model.encoder.embeddings.words.weight)
     probs = torch.softmax(logits.float() / temperature, dim=-1)
-    ends = (probs.double() * _SCALE).long().cumsum(dim=-1)
+    ends = (probs * _SCALE).long().cumsum(dim=-1)
     wanted = (places * ends[:, -1:]).long()
     return torch.searchsorted(ends, wanted, right=True).squeeze(1)
 
