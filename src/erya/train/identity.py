@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from erya.errors import ConfigError
-from erya.train.recipe import CHANGEABLE_ON_RESUME
+from erya.train.recipe import CHANGEABLE_ON_RESUME, STEERING
 
 
 def identity_of(recipe: BaseModel, fingerprints: Mapping[str, str]) -> dict[str, Any]:
@@ -58,6 +58,12 @@ def changed_keys(former: Mapping[str, Any], now: Mapping[str, Any], keys: Collec
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key) and any(f"{key}.".startswith(f"{each}.") for each in keys)
     ]
+
+
+def steering_note(former: Mapping[str, Any], now: Mapping[str, Any], *, step: int) -> str | None:
+    """What steers training differently from `step` on, in a user's words; None where nothing does."""
+    changes = changed_keys(former, now, STEERING)
+    return f"from step {step} on, {', '.join(changes)}" if changes else None
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

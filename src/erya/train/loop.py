@@ -21,7 +21,7 @@ from erya.train.ahead import Ahead, next_place
 from erya.train.average import Average
 from erya.train.determinism import deterministic
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
-from erya.train.identity import changed_keys, identity_of, require_same
+from erya.train.identity import changed_keys, identity_of, require_same, steering_note
 from erya.train.interrupt import Interrupt, interruptible
 from erya.train.keeping import Keeping
 from erya.train.machine import machine_changes, machine_of
@@ -31,7 +31,7 @@ from erya.train.optimisers.build import build_optimiser
 from erya.train.parallel import spread
 from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
 from erya.train.ranks import Ranks, environment_ranks, joined, own_device
-from erya.train.recipe import STEERING, TrainRecipe
+from erya.train.recipe import TrainRecipe
 from erya.train.record import Record
 from erya.train.schedule import Length
 from erya.train.scoring import note_best, score
@@ -178,11 +178,11 @@ class Loop:
             now = self.state.machine
             self.state, former = found
             require_same(former, self.identity, where=str(self.directory), changeable=changeable)
-            if (changed := machine_changes(self.state.machine, now)) is not None:
-                self._tell(changed)
+            note = steering_note(former, self.identity, step=self.state.step + 1)
+            for text in filter(None, (machine_changes(self.state.machine, now), note)):
+                self.state.notes.append(text)
+                self._tell(text)
             self.state.machine = now
-            if changes := changed_keys(former, self.identity, STEERING):
-                self._tell(f"from step {self.state.step + 1} on, {', '.join(changes)}")
             if changed_keys(former, self.identity, ["train.micro_batch_tokens"]):
                 self.state.micro_batch_tokens = None
             step = self.saved_step = self.state.step

@@ -44,6 +44,7 @@ class RunState(BaseModel):
         best_metrics: what it gave.
         evaluations_since_best: evaluations without a better one.
         metrics_bytes: length of metrics.jsonl; resuming cuts it back to this.
+        notes: what was changed on the way, in the words the user was told.
         machine: what the arithmetic ran on; where it differs, losses are no longer equal to the last bit.
     """
 
@@ -65,4 +66,5 @@ class RunState(BaseModel):
     best_metrics: dict[str, float] = {}
     evaluations_since_best: int = 0
     metrics_bytes: int = 0
+    notes: list[str] = []
     machine: dict[str, str] = {}

@@ -142,6 +142,7 @@ def test_a_rate_that_diverges_ends_the_run_which_goes_on_with_a_smaller_one(tmp_
     )
     assert result.state.step == 60 and math.isfinite(losses(directory)[60])
     assert "from step 11 on, train.learning_rate was 0.01, is 0.02" in stop.messages
+    assert "from step 11 on, train.learning_rate was 0.01, is 0.02" in result.state.notes
     assert {line["lr"] for line in lines(directory) if line["step"] > 10} == {0.02}
 
 
