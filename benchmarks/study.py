@@ -57,7 +57,7 @@ ARMS = {
     "mask40": Arm("40 % masked", ["masking.prob=0.4"]),
     "modern": Arm("pre-norm, rotary, gated, windows, no biases", MODERN),
 }
-RATES = {"base": (7e-4, 1.5e-3, 3e-3), "muon": (7e-4, 1.5e-3, 3e-3)}
+RATES = {"base": (1e-3, 2e-3, 4e-3), "muon": (1e-3, 2e-3, 4e-3)}
 SEARCH_SEED = 99
 COLUMNS = {
     "word_loss": "loss, words", "word_accuracy": "accuracy, words", "token_accuracy": "accuracy, tokens",
