@@ -102,9 +102,18 @@ def _status(leaving: SystemExit) -> int:
 
 
 def _tell(error: EryaError) -> int:
+    if "TORCHELASTIC_RUN_ID" in os.environ and not _is_spokesman():
+        return 2
     for line in error.lines():
         messages.print(line, markup=False, style="red" if line == error.what else None)
     return 2
+
+
+def _is_spokesman() -> bool:
+    """Of the processes that train together one says why the run ends."""
+    from erya.train.ranks import is_spokesman
+
+    return is_spokesman()
 
 
 def _tell_refusal(error: OSError) -> int:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 HELP = """Pre-train a Chinese encoder by masked language modelling.
 
 The recipe is a YAML file that says everything. recipes/pretrain/ has zh-modern (the one to begin with), wwm,
-bert-original, electra, and domain, which goes on with a model on your text; the head of each says what it costs.
-KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` makes.
+bert-original, electra, and domain, which goes on with a model on your text; the head of each says what it
+costs. KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` makes.
 
 \b
 Example:
@@ -25,6 +25,7 @@ Example:
   erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --estimate
   erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --out runs/small
   erya info runs/small
+  erya pretrain recipes/pretrain/wwm.yaml data.shards=shards --out runs/wwm --probe train.tsv dev.tsv
   erya finetune classify --model runs/small/model --train train.tsv --dev dev.tsv --out runs/sentiment
 
 \b
@@ -53,6 +54,12 @@ def _pretrain(
     overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys."),
     out: Path = typer.Option(None, help="Run directory; the model ends up in OUT/model."),
     resume: bool = typer.Option(True, help="Go on with the run in OUT, or set it aside and start over."),
+    probe: tuple[Path, Path] = typer.Option(
+        None,
+        metavar="TRAIN DEV",
+        help="Labelled texts (columns text, label): at evaluations fine-tune on TRAIN, score on DEV.",
+    ),
+    probe_every: int = typer.Option(1, min=1, help="Evaluations from one probe to the next."),
     estimate: bool = typer.Option(False, "--estimate", help="Say what the run will cost; do not start it."),
     hardware: str = typer.Option(None, help="With --estimate: reckon it for this machine, such as h100."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
@@ -71,10 +78,20 @@ def _pretrain(
     if out is None:
         raise ConfigError("--out is missing", hint="name a directory for the run, or ask for an --estimate")
 
+    from erya.cli.probe import ClassificationProbe
     from erya.cli.training_progress import TrainingProgress
     from erya.pretrain.run import pretrain
 
-    done = pretrain(config, out, callbacks=[TrainingProgress()], tell=_tell, resume=resume)
+    wanted = {} if probe is None else {"probe": ClassificationProbe(*probe, tell=_tell)}
+    done = pretrain(
+        config,
+        out,
+        callbacks=[TrainingProgress()],
+        tell=_tell,
+        resume=resume,
+        probe_every=probe_every,
+        **wanted,
+    )
     _show(done, out, as_json=as_json)
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch._C._distributed_c10d import TCPStore
+from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 from erya.errors import TrainingError
 from erya.runtime import pick_device
@@ -144,7 +144,13 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 @cache
 def _meet(backend: str) -> dist.ProcessGroup:
     """Meet the other ranks, once in the life of this process: torch can do it only once."""
-    dist.init_process_group(backend, timeout=_TIMEOUT)
+    ranks = environment_ranks()
+    # torchrun may keep its store when it starts the ranks again, with the addresses of those that are gone.
+    attempt = f"erya/{os.environ['TORCHELASTIC_RESTART_COUNT']}/{ranks.num_ranks}"
+    store = PrefixStore(attempt, _torchrun_store(_TIMEOUT))
+    dist.init_process_group(
+        backend, store=store, rank=ranks.rank, world_size=ranks.num_ranks, timeout=_TIMEOUT
+    )
     atexit.register(dist.destroy_process_group)
     background: dist.ProcessGroup = dist.new_group(backend="gloo", timeout=_TIMEOUT)
     return background
@@ -173,6 +179,12 @@ def _is_about_partners(error: BaseException) -> bool:
     return isinstance(error, dist.DistError) or any(sign in said for sign in signs)
 
 
+def _torchrun_store(timeout: timedelta) -> TCPStore:
+    """Where the ranks find one another; torchrun itself keeps it, so it outlives them."""
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    return TCPStore(address, port, is_master=False, timeout=timeout)
+
+
 def is_spokesman() -> bool:
     """Whether this process is to print why the run ends: the first of its ranks that asks is.
 
@@ -183,12 +195,6 @@ def is_spokesman() -> bool:
         return True
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
-        store = TCPStore(
-            os.environ["MASTER_ADDR"],
-            int(os.environ["MASTER_PORT"]),
-            is_master=False,
-            timeout=_CLAIM_TIMEOUT,
-        )
-        return store.add(f"erya/said/{attempt}", 1) == 1
+        return bool(_torchrun_store(_CLAIM_TIMEOUT).add(f"erya/said/{attempt}", 1) == 1)
     except (dist.DistError, RuntimeError, KeyError):
         return ranks.is_first
