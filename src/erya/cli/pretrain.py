@@ -41,6 +41,11 @@ OUT/ then holds recipe.yaml, metrics.jsonl, TensorBoard events, checkpoints/ and
 every other verb and Hugging Face's transformers open. The same command given again goes on from the last
 checkpoint, as if it had never stopped; Ctrl-C leaves one first. On the same machine and number of threads the
 losses are the same to the last bit.
+
+\b
+On several processors or machines (runs/ has scripts for clusters):
+  torchrun --nproc-per-node=8 --max-restarts=3 -m erya pretrain RECIPE --out runs/base
+  train.parallel.kind=fsdp      cuts up models that do not fit; hybrid does so within each machine
 """
 
 
@@ -95,15 +100,26 @@ def _pretrain(
     _show(done, out, as_json=as_json)
 
 
+def _speaks() -> bool:
+    """Whether this process is the one of its run that talks to the user."""
+    from erya.train.ranks import environment_ranks
+
+    return environment_ranks().is_first
+
+
 def _tell(text: str) -> None:
+    if not _speaks():
+        return
     messages.print(text, markup=False, style="yellow" if text.startswith("warning") else None)
 
 
 def _show(done: Pretrained, out: Path, *, as_json: bool) -> None:
     state = done.result.state
     if done.model is None:
-        messages.print(f"interrupted at step {state.step}; the same command goes on from here")
+        _tell(f"interrupted at step {state.step}; the same command goes on from here")
         raise typer.Exit(130)
+    if not _speaks():
+        return
     reached: dict[str, Any] = {
         "model": str(done.model),
         "steps": state.step,

@@ -16,8 +16,13 @@ class Interrupt:
 
 
 @contextmanager
-def interruptible() -> Iterator[Interrupt]:
-    """Turn the first SIGINT or SIGTERM into a request; the second one works as ever."""
+def interruptible(*, patient: bool = False) -> Iterator[Interrupt]:
+    """Turn the first SIGINT or SIGTERM into a request; the second one works as ever.
+
+    Args:
+        patient: the others are requests too. A terminal and torchrun both pass Ctrl-C on, so several arrive;
+            torchrun kills whoever takes too long.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
@@ -26,6 +31,8 @@ def interruptible() -> Iterator[Interrupt]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         interrupt.asked = True
+        if patient:
+            return
         for each, handler in former.items():
             signal.signal(each, handler)
 

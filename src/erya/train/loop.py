@@ -224,7 +224,7 @@ class Loop:
         """Take steps until the run is over, stopped early or interrupted; leave a checkpoint."""
         try:
             self._start()
-            with interruptible() as interrupt, Ahead(self.source) as ahead:
+            with interruptible(patient=not self.ranks.is_alone) as interrupt, Ahead(self.source) as ahead:
                 self.micro_batches.guess(self.trainable, self.source, self.autocast)
                 if self.evaluate_first and self.state.step == 0:
                     self._evaluate()
