@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import typer
 
 from erya.cli.console import print_json
 from erya.cli.info import print_description
+from erya.errors import ConfigError
 
 HELP = """Write a model for another program.
 
@@ -19,6 +21,10 @@ ours in it, and its tokenizer knows where texts must be cut. OUT is written whol
 \b
 Example:
   erya export runs/sentiment/model --to huggingface --out sentiment-hf
+  erya export runs/base --step 20000 --to huggingface --out base-hf
+
+Of a pre-training run, also one that is going on or was interrupted, it writes the model of a checkpoint, by
+however many processes that was written.
 """
 
 
@@ -34,9 +40,12 @@ def register(app: typer.Typer) -> None:
 
 
 def _export(
-    model: Path = typer.Argument(..., metavar="MODEL", help="A model directory."),
+    model: Path = typer.Argument(
+        ..., metavar="MODEL", help="A model directory, or that of a pre-training run."
+    ),
     to: Target = typer.Option(..., help="For which program."),
     out: Path = typer.Option(..., help="Directory to make."),
+    step: int = typer.Option(None, help="Of a run: which checkpoint.  [default: the best, or the last]"),
     replace: bool = typer.Option(False, "--replace", help="Replace OUT if it holds a model."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
@@ -45,8 +54,16 @@ def _export(
     require("torch")
     require("safetensors")
     from erya.checkpoints.conversion import export_model
+    from erya.pretrain.merge import is_run, model_of_run
 
-    written = export_model(model, out, replace=replace)
+    with tempfile.TemporaryDirectory(prefix="erya-model-") as place:
+        if is_run(model):
+            merged = Path(place) / "model"
+            model_of_run(model, merged, step=step)
+            model = merged
+        elif step is not None:
+            raise ConfigError("--step goes with the directory of a run", where=str(model))
+        written = export_model(model, out, replace=replace)
     report = {
         "exported": str(out),
         "to": to.value,

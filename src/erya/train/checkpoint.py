@@ -47,8 +47,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, ascending; whether they are whole is not looked at."""
-        found = (_NAME.fullmatch(path.name) for path in self.directory.glob("step-*"))
-        return sorted(int(match[1]) for match in found if match)
+        return find_steps(self.directory)
 
     def path(self, step: int) -> Path:
         return self.directory / f"step-{step}"
@@ -163,12 +162,7 @@ class Checkpoints:
 
     def damage(self, step: int) -> str | None:
         """What is wrong with the checkpoint of `step`; None when its files are what was written."""
-        path = self.path(step)
-        try:
-            same = (path / SUMS).read_text(encoding="utf-8") == _sums(path)
-        except (OSError, ValueError) as error:
-            return str(error)
-        return None if same else "its files changed since they were written"
+        return damage_of(self.path(step))
 
     def load(
         self,
@@ -198,6 +192,21 @@ class Checkpoints:
             return RunState.model_validate(content["state"]), content["identity"]
         except (ValueError, KeyError, ValidationError) as error:
             raise CheckpointError(f"written by another version of erya: {error}", where=str(path)) from None
+
+
+def find_steps(directory: Path) -> list[int]:
+    """The steps that have a checkpoint in `directory`, ascending; whether they are whole is not looked at."""
+    found = (_NAME.fullmatch(path.name) for path in directory.glob("step-*"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def damage_of(path: Path) -> str | None:
+    """What is wrong with the checkpoint in the directory `path`; None when its files are what was written."""
+    try:
+        same = (path / SUMS).read_text(encoding="utf-8") == _sums(path)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None if same else "its files changed since they were written"
 
 
 def _sums(directory: Path) -> str:
