@@ -146,8 +146,9 @@ def _meet(backend: str) -> dist.ProcessGroup:
     """Meet the other ranks, once in the life of this process: torch can do it only once."""
     ranks = environment_ranks()
     # torchrun may keep its store when it starts the ranks again, with the addresses of those that are gone.
+    hosts = ranks.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     attempt = f"erya/{os.environ['TORCHELASTIC_RESTART_COUNT']}/{ranks.num_ranks}"
-    store = PrefixStore(attempt, _torchrun_store(_TIMEOUT))
+    store = PrefixStore(attempt, _torchrun_store(_TIMEOUT, hosts=hosts))
     dist.init_process_group(
         backend, store=store, rank=ranks.rank, world_size=ranks.num_ranks, timeout=_TIMEOUT
     )
@@ -179,10 +180,10 @@ def _is_about_partners(error: BaseException) -> bool:
     return isinstance(error, dist.DistError) or any(sign in said for sign in signs)
 
 
-def _torchrun_store(timeout: timedelta) -> TCPStore:
-    """Where the ranks find one another; torchrun itself keeps it, so it outlives them."""
+def _torchrun_store(timeout: timedelta, *, hosts: bool = False) -> TCPStore:
+    """Where the ranks find one another. torchrun itself keeps it, unless it is told otherwise."""
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    return TCPStore(address, port, is_master=False, timeout=timeout)
+    return TCPStore(address, port, is_master=hosts, timeout=timeout)
 
 
 def is_spokesman() -> bool:
