@@ -25,7 +25,7 @@ from erya.pretrain.source import MaskedSource
 from erya.pretrain.start import build_start
 from erya.runtime import pick_dtype
 from erya.tokenizer.wordpiece import Tokenizer
-from erya.train.ahead import Ahead
+from erya.train.ahead import Ahead, pace_for
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "pretrain" / "wwm.yaml"
 WARMUP = 3
@@ -47,7 +47,7 @@ def measure(source: MaskedSource, module: torch.nn.Module, device: torch.device,
         source.batch(0, index)
     preparing = (time.perf_counter() - began) / rounds
     waited, tokens = 0.0, 0
-    with Ahead(source) as ahead:
+    with Ahead(source, pace_for(device)) as ahead:
         for index in range(WARMUP + rounds):
             if index == WARMUP:
                 waited, tokens, began = 0.0, 0, time.perf_counter()
@@ -61,7 +61,7 @@ def measure(source: MaskedSource, module: torch.nn.Module, device: torch.device,
     return (
         f"{tokens / rounds:,.0f} tokens a step: {1e3 * seconds / rounds:,.1f} ms a step, of which"
         f" {1e3 * waited / rounds:,.2f} ms waiting for data ({waited / seconds:.2%}); preparing a batch alone"
-        f" takes {1e3 * preparing:,.1f} ms, in a thread beside the step.\n"
+        f" takes {1e3 * preparing:,.1f} ms, in threads beside the step.\n"
     )
 
 

@@ -162,7 +162,8 @@ class Shard:
 
     @cached_property
     def _maps(self) -> dict[str, NDArray[np.uint8]]:
-        return {name: np.memmap(self.path / name, dtype=np.uint8, mode="r") for name in BITS}
+        # Plain views: slicing a memmap itself takes longer than unpacking the bits of a sequence.
+        return {name: np.asarray(np.memmap(self.path / name, dtype=np.uint8, mode="r")) for name in BITS}
 
     def _bits(self, name: str, start: int, stop: int) -> NDArray[np.bool_]:
         self._require_inside(start, stop)

@@ -16,8 +16,8 @@ from erya.config import dump_yaml
 from erya.data.batches import PackedBatch
 from erya.errors import ConfigError
 from erya.files import atomic_write, exclusive
-from erya.runtime import available_cores, generator, pick_dtype
-from erya.train.ahead import Ahead, next_place
+from erya.runtime import available_cores, generator, is_out_of_memory, pick_dtype, shortage
+from erya.train.ahead import Ahead, next_place, pace_for
 from erya.train.average import Average
 from erya.train.determinism import deterministic
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
@@ -147,9 +147,8 @@ class Loop:
         if recipe.monitor is not None and evaluate is None:
             raise ConfigError("train.monitor is set, but there is no held-out data to evaluate on")
         self.trainable, self.source, self.recipe = trainable, source, recipe
-        self.directory, self.identity, self.evaluate = directory, identity, evaluate
-        self.evaluate_first = evaluate_first
-        self.ranks, self.device = ranks, device
+        self.directory, self.identity, self.ranks, self.device = directory, identity, ranks, device
+        self.evaluate, self.evaluate_first = evaluate, evaluate_first
         self.callbacks = list(callbacks) if ranks.is_first else []
         self.length = Length(recipe, source)
         self.dtype = dtype = pick_dtype(recipe.precision, self.device)
@@ -224,7 +223,8 @@ class Loop:
         """Take steps until the run is over, stopped early or interrupted; leave a checkpoint."""
         try:
             self._start()
-            with interruptible(patient=not self.ranks.is_alone) as interrupt, Ahead(self.source) as ahead:
+            ahead = Ahead(self.source, pace_for(self.device, num_local=self.ranks.num_local))
+            with interruptible(patient=not self.ranks.is_alone) as interrupt, ahead:
                 self.micro_batches.guess(self.trainable, self.source, self.autocast)
                 if self.evaluate_first and self.state.step == 0:
                     self._evaluate()
@@ -317,8 +317,10 @@ class Loop:
                     refuse=self.trouble.refuse,
                 )
                 return result, micro_batches, waited_s
-            except torch.OutOfMemoryError as error:
-                cause = str(error).splitlines()[0]
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                cause = shortage(error)
             # Not in the handler: the error holds on to the tensors of the step that failed.
             self.optimiser.zero_grad()
             self.micro_batches.halve(micro_batches, cause=cause)

@@ -80,8 +80,8 @@ class Source(Protocol):
     def batch(self, epoch: int, index: int, share: Share) -> Sequence[PackedBatch]:
         """The micro-batches of global batch `index` of `epoch` that `share` computes, at least one.
 
-        All ranks get equally many; together they are the global batch, besides the idle ones. Called one step
-        ahead, in a second thread.
+        All ranks get equally many; together they are the global batch, besides the idle ones. Called some
+        steps ahead, in several threads at once.
         """
         ...
 
