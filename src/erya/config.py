@@ -20,6 +20,18 @@ class StrictModel(BaseModel):
 
 Model = TypeVar("Model", bound=BaseModel)
 
+# What pydantic says of values of another type, for somebody who writes YAML.
+_WORDS = {
+    "missing": "is missing",
+    "model_type": "give keys with values, such as {{key: value}}",
+    "model_attributes_type": "give keys with values, such as {{kind: name}}",
+    "dict_type": "give keys with values, such as {{key: value}}",
+    "tuple_type": "give a list, such as [a, b]",
+    "list_type": "give a list, such as [a, b]",
+    "union_tag_invalid": "no {discriminator} is called {tag!r}, known: {expected_tags}",
+    "union_tag_not_found": "{discriminator} is missing",
+}
+
 
 def load_config(model: type[Model], path: Path | None, overrides: Sequence[str] = ()) -> Model:
     """Read `path` (YAML), apply `overrides`, and check the result against `model`.
@@ -37,7 +49,8 @@ def load_config(model: type[Model], path: Path | None, overrides: Sequence[str] 
     data = _read_yaml(path) if path is not None else {}
     for override in overrides:
         _apply_override(data, override)
-    return validate(model, data, where=str(path) if path is not None else "the command line")
+    places = [str(path)] * (path is not None) + ["the command line"] * (path is None or bool(overrides))
+    return validate(model, data, where=" and ".join(places))
 
 
 def validate(model: type[Model], data: Any, *, where: str) -> Model:
@@ -45,7 +58,8 @@ def validate(model: type[Model], data: Any, *, where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # An unknown key first: it may be what another one that is missing was to be called.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         if first["type"] == "extra_forbidden":
             parents, models = _walk(model, first["loc"][:-1])
             odd, known = str(first["loc"][-1]), [key for each in models for key in _keys_of(each)]
@@ -55,7 +69,8 @@ def validate(model: type[Model], data: Any, *, where: str) -> Model:
         key = ".".join(_walk(model, first["loc"])[0])
         whole = first["type"] == "missing" or isinstance(first["input"], dict)
         value = "" if whole else f" (got {first['input']!r})"
-        said = first["msg"].removeprefix("Value error, ")
+        words = _WORDS.get(first["type"])
+        said = words.format_map(first.get("ctx", {})) if words else first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{key or 'configuration'}: {said}{value}", where=where) from None
 
 

@@ -64,6 +64,22 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
     return MissingExtraError(said, hint=f"pip install 'erya[{EXTRA_OF[package]}]'")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory, of the processor or of an accelerator, was refused."""
+    # torch has a class for accelerators only; for the processor it raises a RuntimeError.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
+def shortage(error: BaseException) -> str:
+    """What an error of which `is_out_of_memory` is true says, in a line."""
+    first = str(error).partition("\n")[0]
+    return first.rpartition("DefaultCPUAllocator: ")[2] or "none was left"
+
+
 def available_cores() -> int:
     """The processors this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -39,6 +39,8 @@ def test_a_dump_reads_back(tmp_path):
         (["name.first=x"], "name"),
         (["train.steps=[1"], "not YAML"),
         (["train.learning_rate=.inf"], "learning_rate.*finite"),
+        (["train=5"], r"train: give keys with values.*\(got 5\)"),
+        (["train={stepps: 5, learning_rate: many}"], "unknown key 'train.stepps'"),
     ],
 )
 def test_mistakes_name_the_key(overrides, message):

@@ -12,7 +12,7 @@ import typer
 from erya import __version__
 from erya.cli.console import messages
 from erya.errors import EryaError, StorageError
-from erya.runtime import missing_extra
+from erya.runtime import is_out_of_memory, missing_extra, shortage
 
 # Each module has `register(app)`, which adds its verb. They import torch only inside their functions.
 VERBS = (
@@ -83,8 +83,8 @@ def run(arguments: list[str]) -> int:
         return _reader_left() if isinstance(leaving.__context__, BrokenPipeError) else _status(leaving)
     except OSError as error:
         return _tell_refusal(error)
-    except Exception:
-        return _tell_bug()
+    except Exception as error:
+        return _tell_shortage(error) if is_out_of_memory(error) else _tell_bug()
 
 
 def _reader_left() -> int:
@@ -121,6 +121,12 @@ def _tell_refusal(error: OSError) -> int:
     _drop_results()
     where = None if error.filename is None else str(error.filename)
     return _tell(StorageError(f"cannot read or write: {error.strerror or error}", where=where))
+
+
+def _tell_shortage(error: Exception) -> int:
+    """There is not enough memory; whoever trains knows more and says it."""
+    hint = "use a smaller model or smaller batches, or free memory; a run goes on from its last checkpoint"
+    return _tell(EryaError(f"there is not enough memory: {shortage(error)}", hint=hint))
 
 
 def _tell_bug() -> int:

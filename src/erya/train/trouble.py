@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from erya.errors import TrainingError
+from erya.train.directory import CHECKPOINTS_DIRECTORY
 from erya.train.guard import Guard
 from erya.train.recipe import TrainRecipe
 from erya.train.state import RunState, Skip
 from erya.train.step import Refuse, StepResult
 
-_ADVICE = (
-    "the last checkpoint is whole: go on with a smaller train.learning_rate, or set train.clip_norm lower or "
-    "train.precision=float32; start over for a longer warm-up"
-)
+_SMALLER = "a smaller train.learning_rate, or set train.clip_norm lower or train.precision=float32"
+_ADVICE = f"the last checkpoint is whole: go on with {_SMALLER}; start over for a longer warm-up"
+_ADVICE_AT_FIRST = f"there is no checkpoint yet: start again with {_SMALLER} or train.warmup_ratio higher"
 
 
 class Trouble:
@@ -69,8 +69,9 @@ class Trouble:
         else:
             return
         last = state.skips[-1]
+        has_checkpoint = any((self._directory / CHECKPOINTS_DIRECTORY).glob("step-*"))
         raise TrainingError(
             f"{said}: {last.cause}",
             where=f"step {last.step}, epoch {last.epoch}, batch {last.batch} of {self._directory}",
-            hint=_ADVICE,
+            hint=_ADVICE if has_checkpoint else _ADVICE_AT_FIRST,
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 
 from erya.errors import TrainingError
+from erya.runtime import is_out_of_memory, shortage
 
 
 class Optimisers:
@@ -44,10 +44,12 @@ class Optimisers:
         try:
             for member in self.members:
                 member.step()
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             # Some parameters may be changed and others not, so the step cannot be taken again.
             raise TrainingError(
-                f"the optimiser's running means do not fit into memory: {error}",
+                f"the optimiser's running means do not fit into memory: {shortage(error)}",
                 hint="use a smaller model or a larger device, or spread the model with train.parallel",
             ) from None
 
