@@ -329,10 +329,9 @@ class Loop:
         self, result: StepResult, batches: Sequence[PackedBatch], seconds: float
     ) -> dict[str, float]:
         """What else there is to say about a step; `state.epoch` and `state.batch` still name its batch."""
-        state = self.state
         return {
-            "sequences": state.sequences,
-            "epoch_share": (state.batch + 1) / self.source.num_batches(state.epoch),
+            "sequences": self.state.sequences,
+            "epoch_share": (self.state.batch + 1) / self.source.num_batches(self.state.epoch),
             **self.vitals.of_batches(batches, seconds=seconds),
             **self.vitals.after_step(None if result.fault else result.grad_norm),
         }
@@ -388,12 +387,8 @@ class Loop:
         self.saved_step, self.save_is_due = self.state.step, False
 
     def _start(self) -> None:
-        parameters = (p for p in self.trainable.module.parameters() if p.requires_grad)
-        start = RunStart(
-            step=self.state.step,
-            total_steps=self.length.total_steps,
-            num_parameters=sum(parameter.numel() for parameter in parameters),
-        )
+        num_parameters = sum(p.numel() for p in self.trainable.module.parameters() if p.requires_grad)
+        start = RunStart(self.state.step, self.length.total_steps, num_parameters)
         for callback in self.callbacks:
             callback.on_start(start)
 
