@@ -24,7 +24,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize("optimiser", ["adamw", pytest.param("muon", marks=pytest.mark.slow)])
 def test_every_kind_of_spreading_learns_what_one_process_learns(optimiser: str, tmp_path: Path) -> None:
     recipe = SHORT | {"optimiser": {"kind": optimiser}}
     finish({"directory": str(tmp_path / "one"), **recipe}, ranks=1)

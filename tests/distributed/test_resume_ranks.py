@@ -39,6 +39,7 @@ def test_a_rank_that_dies_makes_the_others_end_and_all_go_on_to_the_same_bits(tm
     check_same_weights(broken, whole, 12)
 
 
+@pytest.mark.slow
 def test_one_rank_two_ranks_one_rank(tmp_path: Path) -> None:
     straight, changed = tmp_path / "straight", tmp_path / "changed"
     how = {"schedule": "constant", "warmup_steps": 0}
