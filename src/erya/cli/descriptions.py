@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erya.errors import EryaError
+from erya.errors import EryaError, InputError
 
 if TYPE_CHECKING:
     from erya.checkpoints.huggingface import ForeignConfig
@@ -181,7 +181,21 @@ def shards(directory: Path) -> dict[str, Any]:
         "vocabulary": _vocabulary(directory / TOKENIZER, manifest.vocab_size),
         "mixture": _mixture(manifest.mixture),
         "source": _reported(manifest.source),
+        "damage": _damage(directory),
     }
+
+
+def _damage(directory: Path) -> str | None:
+    """What is wrong with the first file of shards that is missing or has another size."""
+    from erya.data.shards import Shards
+    from erya.data.splits import SPLITS
+
+    try:
+        for split in SPLITS:
+            Shards.open(directory, split=split)
+    except InputError as error:
+        return "; ".join(error.lines())
+    return None
 
 
 def seeds(directory: Path) -> dict[str, Any]:

@@ -12,13 +12,14 @@ import yaml
 
 from erya.cli.curves import plot
 from erya.errors import InputError
-from erya.files import is_held
+from erya.files import is_held, sha256_of
 from erya.train.metrics_file import read_metrics
 from erya.train.run_file import RunFile, read_run_file
 
 Row = Mapping[str, Any]
 
 _MOST_POINTS = 400
+_READ_BYTES = 1 << 20  # a larger file of a checkpoint is not read through
 _RECENT = 50  # logged steps that say how fast a run is
 _CURVE_HEIGHT, _NARROWEST, _WIDEST = 6, 40, 100
 _NAMES = 22  # columns that the names of a description take
@@ -37,7 +38,8 @@ def summarise(directory: Path) -> dict[str, Any]:
     steps = [row for row in rows if "loss" in row]
     evaluations = [row for row in rows if any(name.startswith("eval_") for name in row)]
     skips = [row for row in rows if "skipped" in row]
-    status = _status(file, directory)
+    whole, damaged = _checkpoints(directory / "checkpoints")
+    status = _status(file, directory, has_checkpoint=bool(whole), has_damage=bool(damaged))
     return {
         "what": _what(recipe, file),
         "status": status,
@@ -48,7 +50,8 @@ def summarise(directory: Path) -> dict[str, Any]:
         "skipped": {"steps": len(skips), **Counter(str(row["skipped"]) for row in skips)} if skips else {},
         "curves": _curves(steps, evaluations),
         "recipe": [f"{key}: {_shown(value)}" for key, value in recipe.items() if value is not None],
-        "checkpoints": _checkpoints(directory),
+        "checkpoints": whole,
+        "damaged_checkpoints": damaged,
         "model": str(directory / "model") if (directory / "model").is_dir() else None,
     }
 
@@ -62,15 +65,20 @@ def numbers(rows: Sequence[Row], name: str) -> list[tuple[float, float]]:
     ]
 
 
-def _status(file: RunFile, directory: Path) -> str:
-    """What the run says of itself, unless its process shows otherwise."""
+def _status(file: RunFile, directory: Path, *, has_checkpoint: bool, has_damage: bool) -> str:
+    """What the run says of itself, unless its process shows otherwise, and how it goes on."""
     if is_held(directory):
         return "running"
-    if file.status == "running":
-        return "killed: the same command goes on from the last checkpoint" if file.started else "unknown"
-    if file.status in ("interrupted", "failed"):
-        return f"{file.status}: the same command goes on from the last checkpoint"
-    return file.status
+    if file.status == "running" and not file.started:
+        return "unknown"
+    if file.status == "finished":
+        return "finished"
+    ended = "killed" if file.status == "running" else file.status
+    if has_checkpoint:
+        return f"{ended}: the same command goes on from the last checkpoint"
+    if has_damage:
+        return f"{ended}: no checkpoint is whole, start over with --no-resume"
+    return f"{ended} before its first checkpoint: the same command starts from the beginning"
 
 
 def _what(recipe: Row, file: RunFile) -> list[str]:
@@ -127,9 +135,24 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
 
 
-def _checkpoints(directory: Path) -> list[int]:
-    names = (path.name for path in (directory / "checkpoints").glob("step-*"))
-    return sorted(int(found[1]) for name in names if (found := re.fullmatch(r"step-(\d+)", name)))
+def _checkpoints(directory: Path) -> tuple[list[int], list[str]]:
+    """The steps whose checkpoints look whole, and the names of those that are not."""
+    found = {path: re.fullmatch(r"(damaged-)?step-(\d+)", path.name) for path in directory.glob("*step-*")}
+    whole = {path: int(name[2]) for path, name in found.items() if name and not name[1] and _is_whole(path)}
+    return sorted(whole.values()), sorted(path.name for path in found if found[path] and path not in whole)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether all its files are there, and those that are read in no time as they were written."""
+    try:
+        sums = [line.split("  ") for line in (checkpoint / "SHA256SUMS").read_text("utf-8").splitlines()]
+        sizes = {name: (checkpoint / name).stat().st_size for _, name in sums}
+        return bool(sums) and all(
+            sizes[name] > 0 and (sizes[name] > _READ_BYTES or sha256_of(checkpoint / name) == expected)
+            for expected, name in sums
+        )
+    except (OSError, ValueError):
+        return False
 
 
 def _last(rows: Sequence[Row]) -> Row:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from erya.data.batches import PackedBatch
 from erya.data.shards import Shards
 from erya.data.splits import Split
-from erya.errors import ConfigError
+from erya.errors import ConfigError, InputError
 from erya.pretrain.masking.masker import Masker
 from erya.pretrain.masking.patterns import Patterns
 from erya.pretrain.masking.rate import Rate
@@ -37,6 +37,7 @@ def cut_split(
         tell: is given the counts.
     Raises:
         ConfigError: pairs are asked for that the shards do not have.
+        InputError: there is nothing to train on.
     """
     made = ShardSequences(
         shards.shards,
@@ -49,6 +50,13 @@ def cut_split(
     )
     _require_pairs(made, shards, split, recipe)
     found = made.sequences
+    if split == "train" and not len(found):
+        raise InputError(
+            f"the shards give no sequence to train on: {shards.num_tokens:,} tokens, "
+            f"{found.dropped_fragments:,} fragments too short",
+            where=str(shards.directory),
+            hint="make shards of more text",
+        )
     pairs = f" ({made.num_pairs:,} of two texts)" if made.num_pairs else ""
     tell(
         f"{split}: {len(found):,} sequences{pairs}, {found.num_tokens:,} tokens; left out: "

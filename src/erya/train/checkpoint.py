@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from torch import Tensor, nn
 
 from erya.errors import CheckpointError
 from erya.files import publish_directory, sha256_of, storage_error
 from erya.train.checkpoint_files import tensor_files, write_tensors
 from erya.train.checkpoint_tensors import copy_tensors, load_tensors
+from erya.train.identity import IDENTITY
 from erya.train.optimisers.members import Optimisers
 from erya.train.protocols import Tell
 from erya.train.ranks import ALONE, Ranks
@@ -189,9 +191,15 @@ class Checkpoints:
         path = self.path(step) / STATE
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            return RunState.model_validate(content["state"]), content["identity"]
-        except (ValueError, KeyError, ValidationError) as error:
-            raise CheckpointError(f"written by another version of erya: {error}", where=str(path)) from None
+            identity: dict[str, Any] = content["identity"]
+            return RunState.model_validate(content["state"]), {key: identity[key] for key in IDENTITY}
+        except (ValueError, KeyError, TypeError) as error:
+            keys = [".".join(map(str, each["loc"])) for each in _faults(error)] or [str(error)]
+            raise CheckpointError(
+                f"written by another version of erya: {', '.join(keys)}",
+                where=str(path),
+                hint="go on with that version, or start over with --no-resume",
+            ) from None
 
 
 def find_steps(directory: Path) -> list[int]:
@@ -207,6 +215,11 @@ def damage_of(path: Path) -> str | None:
     except (OSError, ValueError) as error:
         return str(error)
     return None if same else "its files changed since they were written"
+
+
+def _faults(error: Exception) -> list[ErrorDetails]:
+    """What is wrong with each key, where a model says it."""
+    return error.errors() if isinstance(error, ValidationError) else []
 
 
 def _sums(directory: Path) -> str:

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from erya.errors import ConfigError
 from erya.train.recipe import CHANGEABLE_ON_RESUME, STEERING
 
+IDENTITY = ("recipe", "fingerprints")  # its keys
+
 
 def identity_of(recipe: BaseModel, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Recipe and fingerprints as JSON-ready dictionaries."""

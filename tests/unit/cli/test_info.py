@@ -162,7 +162,8 @@ def test_a_run(tmp_path: Path) -> None:
     found = describe(tmp_path)
     assert found["kind"] == "run" and found["recipe"] == ["train: steps 9"]
     assert (found["last_step"]["loss"], found["last_evaluation"]["eval_loss"]) == (2.0, 2.25)
-    assert found["checkpoints"] == [4, 12] and found["model"] is None
+    assert found["checkpoints"] == [] and found["model"] is None
+    assert found["damaged_checkpoints"] == ["step-12", "step-4"]  # they have no files
 
 
 def test_runs_of_several_seeds(tmp_path: Path) -> None:

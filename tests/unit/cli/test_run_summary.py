@@ -8,7 +8,7 @@ import pytest
 
 from erya.cli.info import describe
 from erya.cli.main import run as erya
-from erya.files import exclusive
+from erya.files import exclusive, sha256_of
 from erya.train.run_file import RunFile, RunStatus
 
 RECIPE = """
@@ -52,10 +52,39 @@ def test_a_run_that_goes_on(tmp_path: Path) -> None:
     [("running", "killed"), ("interrupted", "interrupted"), ("failed", "failed"), ("finished", "finished")],
 )
 def test_a_run_that_ended(tmp_path: Path, status: RunStatus, said: str) -> None:
-    found = describe(write_run(tmp_path, steps=9, status=status, error="TrainingError: it was too hot"))
+    write_run(tmp_path, steps=9, status=status, error="TrainingError: it was too hot")
+    write_checkpoint(tmp_path, "step-8")
+    found = describe(tmp_path)
     assert found["status"].startswith(said) and "left" not in found["place"]
     assert ("goes on from" in found["status"]) == (status != "finished")
     assert found["error"] == "TrainingError: it was too hot"
+
+
+def write_checkpoint(run: Path, name: str) -> Path:
+    """Files that are whole as far as anyone can tell."""
+    checkpoint = run / "checkpoints" / name
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "state.json").write_text("{}", encoding="utf-8")
+    sums = f"{sha256_of(checkpoint / 'state.json')}  state.json\n"
+    (checkpoint / "SHA256SUMS").write_text(sums, encoding="utf-8")
+    return checkpoint
+
+
+def test_damaged_checkpoints_are_told_from_whole_ones(tmp_path: Path) -> None:
+    write_run(tmp_path, steps=9, status="failed")
+    assert describe(tmp_path)["status"] == (
+        "failed before its first checkpoint: the same command starts from the beginning"
+    )
+    (tmp_path / "checkpoints" / "step-9").mkdir(parents=True)
+    (write_checkpoint(tmp_path, "step-8") / "state.json").write_text("{", encoding="utf-8")
+    write_checkpoint(tmp_path, "damaged-step-7")
+    found = describe(tmp_path)
+    assert found["checkpoints"] == []
+    assert found["damaged_checkpoints"] == ["damaged-step-7", "step-8", "step-9"]
+    assert found["status"] == "failed: no checkpoint is whole, start over with --no-resume"
+    write_checkpoint(tmp_path, "step-4")
+    found = describe(tmp_path)
+    assert found["checkpoints"] == [4] and "goes on from the last checkpoint" in found["status"]
 
 
 def test_a_run_that_crashed_at_once(tmp_path: Path) -> None:
