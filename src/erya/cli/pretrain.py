@@ -21,7 +21,7 @@ costs. KEY=VALUE overrides a key. The text comes as shards, which `erya corpus` 
 
 \b
 Example:
-  erya corpus build texts/*.jsonl --tokenizer tokenizer --out shards
+  erya corpus tokenize documents --tokenizer tokenizer --out shards
   erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --estimate
   erya pretrain recipes/pretrain/zh-modern.yaml data.shards=shards size=small --out runs/small
   erya info runs/small
@@ -35,6 +35,8 @@ What you may want to change:
   train.batch_tokens=32768      tokens a step; train.micro_batch_tokens=8192 when memory is short
   train.learning_rate=5e-4      small models bear more than large ones
   masking.prob=0.3              share of the tokens to predict
+  'train.optimiser={kind: muon}'   a key with keys below it: in quotes, or train.optimiser.kind=muon
+  train.threads=1               where other programs use the same cores
   init_from=DIR model=null size=null  go on with a model you have, on the shards of its vocabulary
 
 OUT/ then holds recipe.yaml, metrics.jsonl, TensorBoard events, checkpoints/ and at the end model/, which
