@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
 _EPS = 1e-7
-# So many numbers are orthogonalised at once: enough to fill a device, little beside the activations.
+# So many numbers are orthogonalised at once on a GPU: enough to fill it, little beside the activations.
 _AT_ONCE = 2**25
 
 
@@ -25,7 +25,7 @@ class Muon(Optimizer):
     """Momentum, with each update made orthogonal (nearly) before it is taken.
 
     `torch.optim.Muon`, but with matrices that lie stacked in one parameter (queries, keys and values; the two
-    halves of a gated layer) orthogonalised each for itself, and all of one shape at once.
+    halves of a gated layer) orthogonalised each for itself, and on a GPU all of one shape at once.
 
     Args:
         params: parameter groups; `num_stacked` of a group is how many matrices are stacked along the rows of
@@ -66,8 +66,8 @@ class Muon(Optimizer):
     def _step_alike(self, params: list[Tensor], group: dict[str, Any]) -> None:
         """A step of parameters that have one shape."""
         directions = orthogonalise(
-            torch.stack([whole(update) for update in self._updates(params, group["momentum"])]).to(
-                self._dtype
+            torch.stack(
+                [whole(update).to(self._dtype) for update in self._updates(params, group["momentum"])]
             ),
             num_stacked=group["num_stacked"],
         )
@@ -77,7 +77,7 @@ class Muon(Optimizer):
         )
         for parameter, direction in zip(params, directions, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(like(direction.to(parameter.dtype), parameter), alpha=-group["lr"] * scale)
+            parameter.add_(like(direction, parameter), alpha=-group["lr"] * scale)
 
     def _updates(self, params: list[Tensor], momentum: float) -> Iterator[Tensor]:
         """What momentum makes of the gradients."""
@@ -125,10 +125,10 @@ def like(tensor: Tensor, other: Tensor) -> Tensor:
 
 
 def _alike(params: list[Tensor]) -> Iterator[list[Tensor]]:
-    """Runs of parameters of one shape, not too many numbers together."""
+    """Runs of parameters of one shape, not too many numbers together; on a CPU one: it stays in the cache."""
     by_shape: dict[torch.Size, list[Tensor]] = {}
     for parameter in params:
         by_shape.setdefault(parameter.shape, []).append(parameter)
     for some in by_shape.values():
-        step = max(1, _AT_ONCE // some[0].numel())
+        step = 1 if some[0].device.type == "cpu" else max(1, _AT_ONCE // some[0].numel())
         yield from (some[start : start + step] for start in range(0, len(some), step))
