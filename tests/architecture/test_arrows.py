@@ -56,7 +56,7 @@ def allowed(room: str) -> set[str]:
 def room_of(path: Path) -> str:
     """The room a source file stands in; "" for the package's own `__init__`."""
     first = path.relative_to(SOURCE).parts[0]
-    return "" if first == "__init__.py" else first.removesuffix(".py")
+    return "" if first == "__init__.py" else first.removesuffix(".py").replace("__main__", "cli")
 
 
 def imported_modules(path: Path) -> Iterator[tuple[int, str]]:

@@ -114,6 +114,11 @@ def held_out_kinds(
     if not len(sequences.lengths):
         tell("warning: the shards have no held-out text, so nothing will say how good the model is")
         return {}
+    if not recipe.patterns.both:
+        tell(
+            "warning: held-out text is scored with all tokens seeing all, which the model never learns with "
+            "patterns.both=0: its numbers compare such runs with each other only"
+        )
     found: dict[str, list[PackedBatch]] = {}
     prob = recipe.evaluation.prob
     for unit in recipe.evaluation.units:

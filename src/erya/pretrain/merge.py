@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from erya import __version__
-from erya.checkpoints.info import ModelInfo
-from erya.checkpoints.saving import save_model
 from erya.config import load_config
 from erya.data.shards import Shards
 from erya.errors import CheckpointError, nearest_hint
 from erya.pretrain.recipe import PretrainRecipe
+from erya.pretrain.saving import save_part
 from erya.pretrain.start import build_start
 from erya.tokenizer.wordpiece import Tokenizer
 from erya.train.checkpoint import STATE, damage_of, find_steps
@@ -52,19 +49,7 @@ def model_of_run(run: Path, out: Path, *, step: int | None = None, replace: bool
     objective = build_start(recipe, tokenizer, tell=lambda text: None).module
     _fill(objective, directory)
     part = objective.parts()[MODEL_DIRECTORY]
-    provenance = {
-        "erya": __version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "recipe": recipe.model_dump(mode="json"),
-        "steps": step,
-    }
-    info = ModelInfo(
-        task=part.task,
-        max_length=recipe.data.max_length,
-        tokenizer_mode=tokenizer.mode,
-        provenance=provenance,
-    )
-    save_model(out, module=part.module, tokenizer=tokenizer, info=info, replace=replace)
+    save_part(part, out, recipe=recipe, tokenizer=tokenizer, told={"steps": step}, replace=replace)
     return step
 
 

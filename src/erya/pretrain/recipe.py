@@ -157,6 +157,11 @@ class PretrainRecipe(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _lengths_of_units_are_used(self) -> Self:
+        self.masking.require_used({self.masking.unit, *self.evaluation.units})
+        return self
+
+    @model_validator(mode="after")
     def _objective_fits_the_rest(self) -> Self:
         key = None if self.train.monitor is None else self.train.monitor.key
         if key is not None and "_replaced_" in key and self.objective.kind != "replaced":

@@ -44,10 +44,12 @@ def sized(model: Mapping[str, Any], size: str) -> dict[str, Any]:
         model: `ModelRecipe`'s keys, as far as they are given.
         size: one of `SIZES`.
     Raises:
-        ValueError: nothing is left to fill.
+        ValueError: nothing is left to fill, or the width is no whole number.
     """
     wanted = SIZES[size]
     hidden_size = model.get("hidden_size", wanted.hidden_size)
+    if not isinstance(hidden_size, int):
+        raise ValueError(f"model.hidden_size: give a whole number (got {hidden_size!r})")
     filled = {
         "hidden_size": wanted.hidden_size,
         "num_layers": wanted.num_layers,

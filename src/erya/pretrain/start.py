@@ -182,7 +182,11 @@ def _make_objective(
             distillation=None
             if teacher is None
             else build_distillation(
-                teacher, student=config, tokenizer=tokenizer, max_length=recipe.data.max_length
+                teacher,
+                student=config,
+                tokenizer=tokenizer,
+                max_length=recipe.data.max_length,
+                sees_all=recipe.patterns.is_plain,
             ),
         )
     wanted = objective.generator

@@ -13,7 +13,12 @@ from erya.tokenizer.wordpiece import Tokenizer
 
 
 def build_distillation(
-    recipe: TeacherRecipe, *, student: EncoderConfig, tokenizer: Tokenizer, max_length: int
+    recipe: TeacherRecipe,
+    *,
+    student: EncoderConfig,
+    tokenizer: Tokenizer,
+    max_length: int,
+    sees_all: bool = True,
 ) -> Distillation:
     """Open the teacher.
 
@@ -22,9 +27,10 @@ def build_distillation(
         student: of the model that learns.
         tokenizer: of the shards.
         max_length: tokens of the longest sequence.
+        sees_all: whether all tokens of every sequence see all.
     Raises:
-        ConfigError: its vocabulary is another one, it cannot read sequences so long, or relation heads or
-            layers are not there.
+        ConfigError: its vocabulary is another one, it cannot read sequences so long or with tokens hidden
+            from each other, or relation heads or layers are not there.
         CheckpointError: the directory cannot be used, or has no masked-language head.
     """
     where = recipe.model
@@ -40,6 +46,12 @@ def build_distillation(
         raise ConfigError(
             f"data.max_length is {max_length}, but the teacher has {config.max_positions} positions",
             where=where,
+        )
+    if config.convolution is not None and not sees_all:
+        raise ConfigError(
+            "patterns hide tokens from each other, but the teacher's convolution shows each its neighbours",
+            where=where,
+            hint="set patterns={both: 1.0}, or take a teacher without a convolution",
         )
     if recipe.relations is not None:
         _require_relations(recipe.relations, config, "teacher", recipe.relations.teacher_layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
@@ -162,12 +163,24 @@ class MaskingRecipe(StrictModel):
         try:
             self.units_of("span")
         except ValueError as error:
-            raise ValueError(f"{error}: set span_mean to less than (span_max + 1) / 2") from None
+            raise ValueError(
+                f"{error}: set span_mean to 1 or more, and less than (span_max + 1) / 2"
+            ) from None
         if self.replace.similar and self.similar is None:
             raise ValueError("replace.similar needs similar, e.g. {by: [pinyin, shape]}")
         if self.similar is not None and not self.replace.similar:
             raise ValueError("similar is not used: give replace.similar a share")
         return self
+
+    def require_used(self, units: Collection[UnitName]) -> None:
+        """Check that no lengths of units are given that are not among those in use.
+
+        Raises:
+            ValueError: lengths would change nothing.
+        """
+        for name, unit in (("ngram_weights", "ngram"), ("span_mean", "span"), ("span_max", "span")):
+            if unit not in units and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"masking.{name} is not used: set masking.unit={unit}, or leave it out")
 
     def units_of(self, unit: UnitName) -> Units:
         """The units of a name, with this recipe's lengths."""

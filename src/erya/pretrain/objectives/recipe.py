@@ -100,6 +100,8 @@ class ObjectiveRecipe(StrictModel):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
+        if self.pairs == "none" and self.pair_weight != 1.0:
+            raise ValueError("pair_weight is for pairs: leave it at 1.0, or set objective.pairs")
         if self.kind == "masked":
             if self.generator is not None:
                 raise ValueError("a generator belongs to kind replaced: set objective.generator=null")

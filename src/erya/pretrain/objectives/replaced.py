@@ -171,7 +171,9 @@ def _draw_rows(model: MaskedLanguageModel, rows: Tensor, places: Tensor, tempera
     probs = torch.softmax(logits.float() / temperature, dim=-1)
     ends = (probs * _SCALE).long().cumsum(dim=-1)
     wanted = (places * ends[:, -1:]).long()
-    return torch.searchsorted(ends, wanted, right=True).squeeze(1)
+    drawn = torch.searchsorted(ends, wanted, right=True).squeeze(1)
+    # Probabilities that are not numbers may lead beyond the last token; the loss says what is wrong.
+    return drawn.clamp(max=ends.shape[-1] - 1)
 
 
 def fill_in(batch: PackedTensors, samples: Tensor) -> tuple[PackedTensors, Tensor]:
