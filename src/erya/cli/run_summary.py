@@ -148,8 +148,7 @@ def _is_whole(checkpoint: Path) -> bool:
         sums = [line.split("  ") for line in (checkpoint / "SHA256SUMS").read_text("utf-8").splitlines()]
         sizes = {name: (checkpoint / name).stat().st_size for _, name in sums}
         return bool(sums) and all(
-            sizes[name] > 0 and (sizes[name] > _READ_BYTES or sha256_of(checkpoint / name) == expected)
-            for expected, name in sums
+            sizes[name] > _READ_BYTES or sha256_of(checkpoint / name) == expected for expected, name in sums
         )
     except (OSError, ValueError):
         return False

@@ -163,14 +163,21 @@ def _partners_needed() -> Iterator[None]:
     try:
         yield
     except (dist.DistError, RuntimeError) as error:
-        if not _is_about_partners(error):
+        if (told := in_words(error)) is error:
             raise
-        raise TrainingError(
-            "another process of this run is gone",
-            where=f"rank {environment_ranks().rank} of {environment_ranks().num_ranks}",
-            hint="see what it said before this; the same command goes on from the last checkpoint, and "
-            "torchrun --max-restarts=3 gives it by itself",
-        ) from error
+        raise told from error
+
+
+def in_words(error: BaseException) -> BaseException:
+    """The error itself, or where it means that another rank is gone one that says so to a user."""
+    if not isinstance(error, dist.DistError | RuntimeError) or not _is_about_partners(error):
+        return error
+    return TrainingError(
+        "another process of this run is gone",
+        where=f"rank {environment_ranks().rank} of {environment_ranks().num_ranks}",
+        hint="see what it said before this; the same command goes on from the last checkpoint, and "
+        "torchrun --max-restarts=3 gives it by itself",
+    )
 
 
 def _is_about_partners(error: BaseException) -> bool:

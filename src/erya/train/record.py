@@ -14,6 +14,7 @@ from erya.errors import StorageError
 from erya.files import storage_error
 from erya.train.metrics_file import METRICS_FILE
 from erya.train.protocols import Callback, RunStart, StepReport, Tell
+from erya.train.ranks import in_words
 from erya.train.run_file import RunStatus, now, read_run_file
 from erya.train.trackers.followed import Followed
 from erya.train.trackers.opening import open_trackers
@@ -108,7 +109,8 @@ class Record(Callback):
         return self._stream.tell()
 
     def on_end(self) -> None:
-        error = sys.exc_info()[1]
+        raised = sys.exc_info()[1]
+        error = None if raised is None else in_words(raised)
         self.run_file.status, self.run_file.ended = self.status, now()
         self.run_file.error = None if error is None else f"{type(error).__name__}: {error}"
         for tracker in self._trackers:
