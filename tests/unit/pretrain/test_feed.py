@@ -105,6 +105,16 @@ def test_shards_without_held_out_text_are_told(tmp_path: Path) -> None:
     assert said[-1].startswith("warning")
 
 
+@pytest.mark.parametrize(("both", "warned"), [(0, True), (0.5, False)])
+def test_scores_in_a_pattern_that_is_never_learnt_are_warned_of(
+    shards: Path, both: float, warned: bool
+) -> None:
+    said: list[str] = []
+    asked = recipe(shards, patterns={"both": both, "left_to_right": 1 - both})
+    held_out_kinds(asked, Tokenizer.open(shards / "tokenizer"), tell=said.append)
+    assert any("never learns with patterns.both=0" in line for line in said) == warned
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
@@ -132,6 +142,8 @@ def test_pairs_that_the_shards_do_not_have_are_refused(
         ({"masking": {"prob": {"form": 0.3, "to": 0.2, "tokens": 5}}}, "masking.prob.f"),
         ({"masking": {"span_mean": 8}}, "span_mean"),
         ({"masking": {"ngram_weights": [0, 0]}}, "ngram_weights are shares"),
+        ({"masking": {"ngram_weights": [0.5, 0.5]}}, "masking.ngram_weights is not used"),
+        ({"masking": {"unit": "ngram", "span_max": 5, "span_mean": 2}}, "masking.span_mean is not used"),
         ({"masking": {"unit": "phrase"}}, "masking.unit"),
         ({"masking": {"whole_word": True}}, "unknown key 'masking.whole_word'"),
         ({"evaluation": {"units": ["word", "word"]}}, "twice"),

@@ -183,6 +183,14 @@ def test_a_teacher_with_another_vocabulary_is_refused(teacher: Path, tmp_path: P
         run(tmp_path / "out", other, f"objective.teacher.model={teacher}")
 
 
+def test_a_teacher_that_cannot_hide_tokens_is_refused_with_patterns(shards: Path, tmp_path: Path) -> None:
+    options = ["model.family=deberta-v2", "model.positions={kind: disentangled}", "model.convolution=3"]
+    taught, _ = run(tmp_path / "teacher", shards, *options, "model.num_segments=0", "train.steps=1")
+    patterns = "patterns={both: 0.5, left_to_right: 0.5}"
+    with pytest.raises(ConfigError, match="the teacher's convolution"):
+        run(tmp_path / "out", shards, f"objective.teacher.model={taught.model}", patterns)
+
+
 def test_another_teacher_is_another_run(shards: Path, teacher: Path, tmp_path: Path) -> None:
     run(tmp_path / "out", shards, f"objective.teacher.model={teacher}")
     moved = shutil.copytree(teacher, tmp_path / "moved")
@@ -295,6 +303,7 @@ def test_an_extended_model_goes_on_with_shards_of_its_vocabulary(
         (["objective.generator={}"], "belongs to kind replaced"),
         (["objective.kind=replaced", "objective.generator={}", "objective.pairs=next"], "pairs goes with"),
         (["objective.refit_head_steps=5"], "is for init_from"),
+        (["objective.pair_weight=0.5"], "pair_weight is for pairs"),
         (["objective.teacher={model: m, logits: null}"], "logits or relations"),
         (["train.monitor={key: eval_replaced_loss}"], "with objective.kind=replaced only"),
         (["objective.generatr={}"], "unknown key 'objective.generatr'"),

@@ -67,6 +67,12 @@ def test_rows_that_are_no_tokens_are_never_drawn() -> None:
     assert int(draw_tokens(model, torch.randn(3_000, 24)).max()) < VOCAB - 6
 
 
+def test_guesses_that_are_no_numbers_still_give_tokens() -> None:
+    model = toy_model()
+    drawn = draw_tokens(model, torch.full((300, 24), float("nan")))
+    assert int(drawn.min()) >= 0 and int(drawn.max()) < VOCAB
+
+
 def test_a_sample_that_is_right_is_not_replaced() -> None:
     batch = tensors(toy_batch())
     positions, labels = batch.targets["masked_positions"], batch.targets["masked_labels"]

@@ -66,6 +66,8 @@ def test_gated_layers_have_about_as_many_parameters() -> None:
         (["size=[1]"], "size"),
         (["model=null", "init_from=model"], "size=null where init_from"),
         (["init_from=model"], "size=null where init_from"),
+        (["model.hidden_size=wide"], "model.hidden_size: give a whole number"),
+        (["model.hidden_size=null"], "model.hidden_size: give a whole number"),
     ],
 )
 def test_a_size_that_cannot_be_is_refused(tmp_path: Path, override: list[str], said: str) -> None:
