@@ -131,10 +131,18 @@ def _for_a_person(name: str, value: Any, *, width: int) -> Any:
         return run_summary.FOR_A_PERSON[name](value, width)
     if name == "probe":
         return value["lines"]
-    if name == "provenance" and IMPORTED in value:
-        brief = {key: value[IMPORTED][key] for key in ("source", "format") if key in value[IMPORTED]}
-        return {**value, IMPORTED: brief}
+    if name == "provenance":
+        return _brief_provenance(value)
     return value
+
+
+def _brief_provenance(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is longer than a screen: recipe, sums of files. They lie in erya.json."""
+    brief = {key: inner for key, inner in value.items() if key not in ("recipe", "fingerprints")}
+    if IMPORTED in value:
+        imported = value[IMPORTED]
+        brief[IMPORTED] = {key: imported[key] for key in ("source", "format") if key in imported}
+    return brief
 
 
 def _foreign_weights(directory: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from erya.pretrain.similarity import similar_tokens
 from erya.pretrain.source import MaskedSource
 from erya.pretrain.start import build_start
 from erya.pretrain.timing import Timing, time_steps
+from erya.runtime import pick_device
 from erya.tokenizer.wordpiece import Tokenizer
+from erya.train.memory import free_bytes
 from erya.train.optimisers.groups import parameters_of
 from erya.train.protocols import Source, Tell
 from erya.train.recipe import TrainRecipe
@@ -151,6 +153,7 @@ def estimate(recipe: PretrainRecipe, *, hardware: Sequence[Hardware] = (), tell:
     length = run_length(recipe.train, ready.source, epoch_tokens=epoch_tokens, timing=timing)
     weights, kept = _bytes_of(objective, recipe.train)
     memory = Memory(weights + kept, timing.activation_bytes, _micro_batch_tokens(recipe.train))
+    memory_here = memory if recipe.train.micro_batch_tokens != "auto" else _cut_to_fit(memory, recipe.train)
     evaluated = _num_evaluations(recipe, length) * sum(batch.num_tokens for batch in ready.scored)
     flops, eval_flops = (timing.flops_per_token * tokens for tokens in (length.tokens, evaluated / 3))
     training_s = length.tokens * timing.token_s + length.steps * timing.optimiser_s
@@ -161,7 +164,7 @@ def estimate(recipe: PretrainRecipe, *, hardware: Sequence[Hardware] = (), tell:
         length=length,
         num_parameters=_num_parameters(objective),
         flops=flops,
-        memory=memory,
+        memory=memory_here,
         checkpoint_bytes=checkpoint,
         disk_bytes=checkpoint * _num_kept(recipe.train) + _FLOAT * _num_parameters(objective),
         timing=timing,
@@ -263,6 +266,12 @@ def _num_parameters(objective: PretrainObjective) -> int:
 def _micro_batch_tokens(recipe: TrainRecipe) -> int:
     wanted = recipe.micro_batch_tokens
     return min(wanted, recipe.batch_tokens) if isinstance(wanted, int) else recipe.batch_tokens
+
+
+def _cut_to_fit(memory: Memory, recipe: TrainRecipe) -> Memory:
+    """The same with the largest micro-batch that there is room for on this machine."""
+    free = free_bytes(pick_device(recipe.device))
+    return memory if free is None else replace(memory, micro_batch_tokens=max(1, memory.fitting_tokens(free)))
 
 
 def _num_evaluations(recipe: PretrainRecipe, length: RunLength) -> int:

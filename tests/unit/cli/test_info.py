@@ -58,6 +58,12 @@ def test_a_model(model: Path) -> None:
     assert found["provenance"] == {"seed": 3} and found["notes"] == [] and found["dtype"] == ["F32"]
 
 
+def test_a_screen_has_no_room_for_the_recipe_of_a_model() -> None:
+    sums = {"shards": "0" * 64}
+    shown = info._for_a_person("provenance", {"recipe": {"a": 1}, "fingerprints": sums, "steps": 3}, width=80)
+    assert shown == {"steps": 3}
+
+
 def test_a_pickled_foreign_model_with_faults_says_which(model: Path) -> None:
     module = MaskedLanguageModel(Encoder(CONFIG, pooler=False))
     tensors = foreign_tensors(module) | {"extra.weight": torch.zeros(2)}

@@ -76,6 +76,16 @@ def test_memory_decides_which_micro_batch_fits() -> None:
     assert [memory.fitting_tokens(device) for device in (2000, 1000, 100)] == [300, 200, 0]
 
 
+def test_micro_batches_that_are_found_automatically_fit_here(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("erya.pretrain.estimate.free_bytes", lambda device: 2_000_000)
+    recipe = recipe_of(shards, batch_tokens=4000, micro_batch_tokens="auto")
+    found = estimate(recipe, hardware=[HARDWARE["h100"]], tell=lambda text: None)
+    assert 1 < found.memory.micro_batch_tokens < 4000 and found.memory.total <= 2_000_000
+    assert found.elsewhere[0].micro_batch_tokens == 4000
+
+
 def test_operations_are_those_of_the_parts(shards: Path) -> None:
     recipe = recipe_of(shards)
     tokenizer = Tokenizer.open(shards / "tokenizer")
