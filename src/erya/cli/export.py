@@ -59,13 +59,14 @@ def _export(
     with tempfile.TemporaryDirectory(prefix="erya-model-") as place:
         if is_run(model):
             merged = Path(place) / "model"
-            model_of_run(model, merged, step=step)
+            step = model_of_run(model, merged, step=step)
             model = merged
         elif step is not None:
             raise ConfigError("--step goes with the directory of a run", where=str(model))
         written = export_model(model, out, replace=replace)
     report = {
         "exported": str(out),
+        "step": step,
         "to": to.value,
         "family": written.family,
         "saved_as": written.saved_as,

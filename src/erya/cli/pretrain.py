@@ -66,7 +66,9 @@ def _pretrain(
         metavar="TRAIN DEV",
         help="Labelled texts (columns text, label): at evaluations fine-tune on TRAIN, score on DEV.",
     ),
-    probe_every: int = typer.Option(1, min=1, help="Evaluations from one probe to the next."),
+    probe_every: int = typer.Option(
+        None, min=1, help="Evaluations from one probe to the next.  [default: 1]"
+    ),
     estimate: bool = typer.Option(False, "--estimate", help="Say what the run will cost; do not start it."),
     hardware: str = typer.Option(None, help="With --estimate: reckon it for this machine, such as h100."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
@@ -82,6 +84,8 @@ def _pretrain(
         return
     if hardware is not None:
         raise ConfigError("--hardware goes with --estimate")
+    if probe_every is not None and probe is None:
+        raise ConfigError("--probe-every goes with --probe")
     if out is None:
         raise ConfigError("--out is missing", hint="name a directory for the run, or ask for an --estimate")
 
@@ -96,7 +100,7 @@ def _pretrain(
         callbacks=[TrainingProgress()],
         tell=_tell,
         resume=resume,
-        probe_every=probe_every,
+        probe_every=probe_every or 1,
         **wanted,
     )
     _show(done, out, as_json=as_json)
