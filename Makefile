@@ -6,7 +6,12 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test test-all check bench clean
+# `make gpu` installs nothing: a machine lent with its own torch, perhaps without a network, takes PYTHON.
+READY := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+# For `make gpu`: shards to learn from; without them it makes up text.
+SHARDS ?=
+
+.PHONY: install demo test test-all check bench gpu clean
 
 install: $(STAMP)
 
@@ -35,6 +40,9 @@ check: install  ## style, types, architecture
 bench: install  ## speed beside the peers; tables go to benchmarks/results/
 	$(BIN)/python -m benchmarks.pretrain
 	$(BIN)/python -m benchmarks.finetune
+
+gpu:  ## what needs a CUDA device: tests, benchmarks, a run killed and resumed; to benchmarks/results/*-cuda-*
+	PYTHONPATH=src:. $(READY) -m benchmarks.gpu $(if $(SHARDS),--shards $(SHARDS))
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

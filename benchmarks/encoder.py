@@ -88,14 +88,14 @@ def lengths_of(kind: str) -> list[int]:
     return lengths[:: len(lengths) // SEQUENCES][:SEQUENCES]
 
 
-def autocast(precision: str) -> AbstractContextManager[Any]:
+def autocast(precision: str, device: str) -> AbstractContextManager[Any]:
     import torch
 
-    return torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
+    return torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def run(
-    module: Any, compute: Callable[[], Any], *, backward: bool, precision: str, tokens: int
+    module: Any, compute: Callable[[], Any], *, backward: bool, precision: str, device: str, tokens: int
 ) -> Callable[[], float]:
     """One round: a forward pass, or a forward and a backward one; counts real tokens."""
     import torch
@@ -103,17 +103,19 @@ def run(
     module.train(backward)
 
     def once() -> float:
-        with torch.set_grad_enabled(backward), autocast(precision):
+        with torch.set_grad_enabled(backward), autocast(precision, device):
             hidden = compute()
         if backward:
             hidden.float().square().mean().backward()
             module.zero_grad(set_to_none=True)
+        if device == "cuda":
+            torch.cuda.synchronize()
         return tokens
 
     return once
 
 
-def peer(family: str, kind: str, precision: str, *, backward: bool) -> Callable[[], float]:
+def peer(family: str, kind: str, precision: str, *, backward: bool, device: str) -> Callable[[], float]:
     """`transformers`, padded."""
     import torch
 
@@ -121,12 +123,13 @@ def peer(family: str, kind: str, precision: str, *, backward: bool) -> Callable[
     mask = torch.from_numpy(np.arange(max(lengths))[None] < np.array(lengths)[:, None]).long()
     torch.manual_seed(0)
     ids = torch.randint(5, VOCAB_SIZE, mask.shape) * mask + (1 - mask)
-    module = peer_model(family)
+    ids, mask = ids.to(device), mask.to(device)
+    module = peer_model(family).to(device)
 
     def compute() -> Any:
         return module(input_ids=ids, attention_mask=mask)[0]
 
-    return run(module, compute, backward=backward, precision=precision, tokens=sum(lengths))
+    return run(module, compute, backward=backward, precision=precision, device=device, tokens=sum(lengths))
 
 
 def peer_model(family: str) -> Any:
@@ -141,7 +144,7 @@ def peer_model(family: str) -> Any:
     return AutoModel.from_config(config, attn_implementation=attention)
 
 
-def erya(family: str, kind: str, precision: str, *, backward: bool) -> Callable[[], float]:
+def erya(family: str, kind: str, precision: str, *, backward: bool, device: str) -> Callable[[], float]:
     """The packed encoder of the same configuration."""
     import torch
 
@@ -150,21 +153,22 @@ def erya(family: str, kind: str, precision: str, *, backward: bool) -> Callable[
 
     lengths = np.array(lengths_of(kind))
     torch.manual_seed(0)
-    ids = torch.randint(5, VOCAB_SIZE, (int(lengths.sum()),))
+    ids = torch.randint(5, VOCAB_SIZE, (int(lengths.sum()),), device=device)
     batch = PackedTensors(
         ids=ids,
         type_ids=torch.zeros_like(ids),
-        positions=torch.from_numpy(positions_of(lengths)).long(),
-        bounds=torch.from_numpy(bounds_of(lengths)),
+        positions=torch.from_numpy(positions_of(lengths)).long().to(device),
+        bounds=torch.from_numpy(bounds_of(lengths)).to(device),
         lengths=tuple(lengths.tolist()),
         targets={},
     )
-    module = our_encoder(family)
+    module = our_encoder(family).to(device)
     return run(
         module,
         lambda: module(batch).hidden,
         backward=backward,
         precision=precision,
+        device=device,
         tokens=int(lengths.sum()),
     )
 
@@ -189,7 +193,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--family", choices=sorted(FAMILIES), action="append")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), action="append")
+    parser.add_argument("--lengths", choices=("equal", "mixed"), action="append")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
+    device = arguments.device
     pages = [f"# Encoder speed\n\n{machine()}, {arguments.threads} threads.\n\n{__doc__}\n"]
     summary = [
         "| family | number format | lengths | pass | Erya is | memory |",
@@ -198,12 +205,14 @@ def main() -> None:
     for family, precision, kind, backward in itertools.product(
         arguments.family or FAMILIES,
         arguments.precision or ("float32", "bfloat16"),
-        ("equal", "mixed"),
+        arguments.lengths or ("equal", "mixed"),
         (False, True),
     ):
         contenders = {
-            "transformers": functools.partial(peer, family, kind, precision, backward=backward),
-            "Erya": functools.partial(erya, family, kind, precision, backward=backward),
+            "transformers": functools.partial(
+                peer, family, kind, precision, backward=backward, device=device
+            ),
+            "Erya": functools.partial(erya, family, kind, precision, backward=backward, device=device),
         }
         theirs, ours = compete(contenders, rounds=arguments.rounds, threads=arguments.threads, warmup=1)
         passes = "forward and backward" if backward else "forward"
@@ -212,7 +221,7 @@ def main() -> None:
         speed, memory = ours.median / theirs.median, ours.peak_bytes / theirs.peak_bytes
         summary.append(f"| {family} | {precision} | {kind} | {passes} | {speed:.2f}x | {memory:.2f} |")
         print(summary[-1], flush=True)
-    save("encoder", "\n".join([pages[0], *summary, "", *pages[1:]]))
+    save("encoder", "\n".join([pages[0], *summary, "", *pages[1:]]), hardware=device)
 
 
 if __name__ == "__main__":
