@@ -73,6 +73,8 @@ def build_start(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> 
         encoder.checkpoint_activations = recipe.train.checkpoint_activations
         if recipe.train.compile:
             compile_blocks(encoder)
+    if opened is not None:
+        _tell_what_is_new(module, recipe, lacks_head, tell)
     return Start(module, lacks_head and opened is not None)
 
 
@@ -163,6 +165,14 @@ def _load(
 
     load_module(model, opened, allow_missing=_MAY_MISS, seed=recipe.train.seed, report=report)
     return tuple(missing)
+
+
+def _tell_what_is_new(module: ObjectiveModule, recipe: PretrainRecipe, lacks_head: bool, tell: Tell) -> None:
+    """Of a model that is gone on with, besides what its directory lacks."""
+    if isinstance(module, ReplacedTraining):
+        tell("the generator is new: all of it starts at random but the embeddings it shares with the model")
+    if recipe.objective.refit_head_steps and not lacks_head:
+        tell("the model has its masked-language head, so objective.refit_head_steps changes nothing")
 
 
 def _make_objective(

@@ -272,6 +272,15 @@ def test_a_discriminator_is_gone_on_with(shards: Path, tmp_path: Path) -> None:
     done, said = run(tmp_path / "out", shards, "model=null", f"init_from={first.model}", *options)
     assert done.model is not None and read_model(done.model).info.task == "replaced_token"
     assert any(line.startswith("starts at ") for line in said)
+    assert any(line.startswith("the generator is new") for line in said)
+
+
+def test_a_head_that_is_there_is_not_refitted_and_that_is_said(shards: Path, teacher: Path) -> None:
+    options = [f"data.shards={shards}", "model=null", f"init_from={teacher}", "objective.refit_head_steps=2"]
+    asked = load_config(PretrainRecipe, TINY, [*options, "data.max_length=48"])
+    said: list[str] = []
+    start = build_start(asked, Tokenizer.open(shards / "tokenizer"), tell=said.append)
+    assert not start.lacks_head and any("refit_head_steps changes nothing" in line for line in said)
 
 
 def test_an_extended_model_goes_on_with_shards_of_its_vocabulary(
