@@ -109,15 +109,23 @@ def read_config_file(directory: Path) -> dict[str, Any]:
     if not directory.is_dir():
         raise CheckpointError("no such directory", where=str(directory))
     if not (directory / CONFIG_FILE).is_file():
-        old = directory / "bert_config.json"
         raise CheckpointError(
             f"not a model directory: it has no {CONFIG_FILE}",
             where=str(directory),
-            hint=f"this looks like a TensorFlow checkpoint: erya import {directory} --out DIR"
-            if old.exists()
-            else None,
+            hint=_what_it_may_be(directory),
         )
     return read_json(directory / CONFIG_FILE)
+
+
+def _what_it_may_be(directory: Path) -> str | None:
+    """What to do with a directory that is not a model but has to do with one."""
+    if (directory / "bert_config.json").exists():
+        return f"this looks like a TensorFlow checkpoint: erya import {directory} --out DIR"
+    if (directory / "model" / CONFIG_FILE).is_file():
+        return f"this is a run; its model is {directory / 'model'}"
+    if (directory / "recipe.yaml").is_file():
+        return f"this is a run without a model yet: erya info {directory} says where it stands"
+    return None
 
 
 def _with_rows(

@@ -276,6 +276,24 @@ def read_manifest(directory: Path) -> Manifest:
         ) from None
 
 
+def require_vocabulary(ids: NDArray[np.integer], vocab_size: int) -> None:
+    """Check tokens that were read: files are not read through before, only their sizes are compared.
+
+    Args:
+        ids: any number of them.
+        vocab_size: they are below it.
+    Raises:
+        InputError: one is not; the file was damaged.
+    """
+    greatest = int(ids.max(initial=0))
+    if greatest >= vocab_size:
+        raise InputError(
+            f"the shards hold a token with the id {greatest}, but their vocabulary has {vocab_size} tokens: "
+            "a file was damaged after it was written",
+            hint=_AGAIN,
+        )
+
+
 def dtype_for(vocab_size: int) -> Literal["uint16", "uint32"]:
     """The smallest type that holds every id of a vocabulary."""
     return "uint16" if vocab_size <= 1 << 16 else "uint32"

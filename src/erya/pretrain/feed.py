@@ -47,6 +47,7 @@ def cut_split(
         pairs=recipe.objective.pairs,
         parallel=_parallel_share(shards, split, recipe),
         seed=recipe.train.seed if split == "train" else _HELD_OUT_SEED,
+        vocab_size=tokenizer.vocab_size,
     )
     _require_pairs(made, shards, split, recipe)
     found = made.sequences

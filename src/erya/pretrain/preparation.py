@@ -70,6 +70,7 @@ def prepare(recipe: PretrainRecipe, directory: Path, *, ranks: Ranks, tell: Tell
     training.require_tokenizer(tokenizer.hash, of=str(training.tokenizer_directory))
     start = build_start(recipe, tokenizer, tell=tell)
     sequences = cut_split(training, "train", recipe, tokenizer, tell=tell)
+    _tell_of_ranks(recipe, sequences.lengths, ranks, tell)
     similar = similar_tokens(recipe, training.shards, tokenizer, directory, tell=tell)
     held_out = held_out_kinds(recipe, tokenizer, similar=similar, tell=tell)
     return Prepared(
@@ -82,6 +83,25 @@ def prepare(recipe: PretrainRecipe, directory: Path, *, ranks: Ranks, tell: Tell
         baseline=_baseline(recipe, sequences, next(iter(held_out.values()), []), tokenizer, tell),
         fingerprints=_fingerprints(recipe, similar),
     )
+
+
+def _tell_of_ranks(recipe: PretrainRecipe, lengths: NDArray[np.integer], ranks: Ranks, tell: Tell) -> None:
+    """Say where processes would have nothing to do, or a recipe is for more of them."""
+    kind, ramp = recipe.train.parallel.kind, recipe.train.batch_ramp
+    if ranks.is_alone:
+        if kind != "ddp":
+            tell(
+                f"warning: train.parallel.kind={kind} does nothing: this process is alone, "
+                "torchrun starts several"
+            )
+        return
+    tokens = recipe.train.batch_tokens if ramp is None else ramp.from_tokens
+    sequences = min(len(lengths), int(tokens / lengths.mean()))
+    if sequences < ranks.num_ranks:
+        tell(
+            f"warning: a batch has about {sequences} sequences for {ranks.num_ranks} processes, so some "
+            "compute nothing: raise train.batch_tokens, or start fewer processes"
+        )
 
 
 def _baseline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ _CHANGEABLE = (
     "evaluation.baseline",
     "train.checkpoint_activations",
 )
+
+# A model that has learnt nothing yet is a little worse than chance; one that is so much worse diverges.
+_MUCH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def pretrain(
         evaluate=_evaluation(recipe, prepared, None if probe is None else (probe, probe_every)),
         evaluate_first=goes_on,
         flops=flops_of(prepared.objective.module),
-        callbacks=[*callbacks, _SayStart(tell)] if goes_on else callbacks,
+        callbacks=[*callbacks, _SayWorth(tell, vocab_size=prepared.tokenizer.vocab_size)],
         resume=resume,
     )
     if not result.interrupted and ranks.is_first:
@@ -110,15 +114,21 @@ def pretrain(
     return Pretrained(None if result.interrupted else directory / MODEL_DIRECTORY, result, prepared.baseline)
 
 
-class _SayStart(Callback):
-    """Says how good a model is before it goes on learning."""
+class _SayWorth(Callback):
+    """Says how good a model is before it goes on learning, and once when it is worse than chance."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, tell: Tell, *, vocab_size: int) -> None:
+        self._tell, self._chance, self._warned = tell, math.log(vocab_size), False
 
     def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
         if step == 0:
             self._tell(f"starts at {metrics['eval_masked_accuracy']:.1%} of held-out tokens guessed right")
+        elif not (loss := metrics.get("eval_loss", 0.0)) <= self._chance + _MUCH and not self._warned:
+            self._warned = True
+            self._tell(
+                f"warning: the held-out loss at step {step} is {loss:.4g}, that of blind guesses is "
+                f"{self._chance:.4g}: train.learning_rate may be too high, or warm-up too short"
+            )
 
 
 def _evaluation(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from erya.data.batches import bounds_of
 from erya.data.plan import Sequences, concatenate, cut_sequences
+from erya.data.shards import require_vocabulary
 from erya.pretrain.pairs import (
     Pairing,
     Texts,
@@ -76,6 +77,7 @@ class ShardSequences:
         pairs: which pairs of texts are to be told apart.
         parallel: share of the shards' parallel pairs laid out as two texts; goes with `pairs="none"` only.
         seed: of the draws among pairs.
+        vocab_size: tokens that are read must be below it; None: they are not looked at.
     """
 
     def __init__(
@@ -88,8 +90,10 @@ class ShardSequences:
         pairs: Pairing = "none",
         parallel: float = 0.0,
         seed: int = 0,
+        vocab_size: int | None = None,
     ) -> None:
         assert pairs == "none" or not parallel, "a parallel pair is neither in order nor out of it"
+        self._vocab_size = vocab_size
         self._shards, self._cls_id, self._sep_id, self._pairs, self._seed = (
             shards,
             cls_id,
@@ -123,6 +127,8 @@ class ShardSequences:
         Args:
             numbers: of the sequences, shape (S,).
             epoch: in which texts may stand in another order.
+        Raises:
+            InputError: a file of the shards is damaged.
         """
         starts, sizes = self.sequences.starts[numbers], self._first_lengths[numbers]
         if self._texts is None:
@@ -166,6 +172,8 @@ class ShardSequences:
             self._copy(second_starts[has_second], second_sizes[has_second], seconds, ids, word_starts)
             # A text may have been cut inside a word; it is a word's beginning all the same.
             word_starts[seconds] = True
+        if self._vocab_size is not None:
+            require_vocabulary(ids, self._vocab_size)
         return PackedTokens(ids=ids, type_ids=type_ids, word_starts=word_starts, lengths=lengths)
 
     def _copy(

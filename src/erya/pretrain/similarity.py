@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from erya.checkpoints.directory import ModelDirectory, load_encoder, read_model
 from erya.checkpoints.weights import find_weights
-from erya.data.shards import Shard
+from erya.data.shards import Shard, require_vocabulary
 from erya.errors import ConfigError, InputError
 from erya.files import atomic_write, sha256_of
 from erya.pretrain.masking.recipe import Similarity, SimilarRecipe
@@ -75,10 +75,15 @@ def fingerprint_of(table: NDArray[np.int32]) -> str:
 
 
 def count_tokens(shards: Sequence[Shard], *, vocab_size: int) -> NDArray[np.int64]:
-    """How often each token occurs in the first tokens of the shards, of each as many, shape (V,)."""
+    """How often each token occurs in the first tokens of the shards, of each as many, shape (V,).
+
+    Raises:
+        InputError: a file of the shards is damaged.
+    """
     counts = np.zeros(vocab_size, dtype=np.int64)
     for shard in shards:
         tokens = np.asarray(shard.tokens[: -(-_COUNTED_TOKENS // len(shards))])
+        require_vocabulary(tokens, vocab_size)
         counts += np.bincount(tokens, minlength=vocab_size)
     return counts
 

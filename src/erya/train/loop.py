@@ -391,6 +391,8 @@ class Loop:
         start = RunStart(self.state.step, self.length.total_steps, num_parameters)
         for callback in self.callbacks:
             callback.on_start(start)
+        if self.length.doubt is not None:
+            self._tell(self.length.doubt)
 
     def _tell(self, text: str) -> None:
         for callback in self.callbacks:

@@ -35,6 +35,18 @@ class Length:
         """Whether the run is over."""
         return self.progress(state) >= 1.0
 
+    @property
+    def doubt(self) -> str | None:
+        """What a user should know about the schedule, if anything."""
+        recipe = self._recipe
+        for key, warmup, total in (
+            ("warmup_steps", recipe.warmup_steps, self.total_steps),
+            ("warmup_tokens", recipe.warmup_tokens, recipe.max_tokens),
+        ):
+            if warmup is not None and total is not None and warmup > total:
+                return f"warning: train.{key} is {warmup:,}, longer than the run: the rate never gets up"
+        return None
+
     def progress(self, state: RunState) -> float:
         """How much of the length is behind, in [0, 1]."""
         return self._share(state.step, state.tokens, state.seconds)

@@ -195,3 +195,30 @@ def test_the_command_names_a_misspelt_key(
     said = capsys.readouterr()
     assert said.out == ""
     assert "did you mean 'learning_rate'" in said.err
+
+
+def test_what_does_nothing_is_said(shards: Path, tmp_path: Path) -> None:
+    _, said = run(tmp_path / "out", shards, "train.steps=1", "train.parallel.kind=fsdp")
+    assert any("train.parallel.kind=fsdp does nothing: this process is alone" in line for line in said)
+    assert not any("blind guesses" in line for line in said)
+
+
+def test_a_run_that_diverges_is_warned_of_once(shards: Path, tmp_path: Path) -> None:
+    _, said = run(tmp_path / "out", shards, "train.learning_rate=10", "train.warmup_ratio=0")
+    (warning,) = (line for line in said if "blind guesses" in line)
+    assert warning.startswith("warning: the held-out loss at step 6 is ") and "learning_rate" in warning
+
+
+def test_damage_that_sizes_do_not_show_is_said(tmp_path: Path) -> None:
+    broken = write_shards(tmp_path / "broken")
+    tokens = broken / "train-00000" / "tokens.bin"
+    tokens.write_bytes(b"\xff" * tokens.stat().st_size)
+    with pytest.raises(InputError, match=r"token with the id 65535, but their vocabulary has 50(.|\n)*again"):
+        run(tmp_path / "out", broken)
+
+
+def test_a_run_directory_is_told_from_a_model(shards: Path, finished: Path, tmp_path: Path) -> None:
+    overrides = [f"data.shards={shards}", "model=null", f"init_from={finished}"]
+    recipe = load_config(PretrainRecipe, finished / "recipe.yaml", overrides)
+    with pytest.raises(CheckpointError, match=r"this is a run; its model is .*finished/model"):
+        pretrain(recipe, tmp_path / "out", tell=lambda text: None)

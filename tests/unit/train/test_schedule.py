@@ -107,3 +107,11 @@ def test_a_recipe_without_length_is_refused() -> None:
 def test_a_batch_cannot_shrink() -> None:
     with pytest.raises(ValueError, match=r"cannot shrink: batch_ramp\.from_tokens is 50, batch_tokens 40"):
         toy_recipe(batch_ramp={"from_tokens": 50, "over_tokens": 100})
+
+
+def test_a_warmup_longer_than_the_run_is_doubted() -> None:
+    assert length(steps=10, warmup_steps=10).doubt is None
+    assert length(steps=None, max_tokens=100, warmup_steps=10, schedule="wsd").doubt is None
+    assert "train.warmup_steps is 11" in (length(steps=10, warmup_steps=11).doubt or "")
+    tokens = {"steps": None, "max_tokens": 100, "warmup_tokens": 101, "schedule": "wsd"}
+    assert "train.warmup_tokens is 101" in (length(**tokens).doubt or "")

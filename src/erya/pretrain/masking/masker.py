@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erya.data.batches import positions_of
-from erya.errors import InputError
 from erya.pretrain.counter_random import keys
 from erya.pretrain.masking.choice import choose_units
 from erya.pretrain.masking.rate import Rate
@@ -96,10 +95,7 @@ class Masker:
             numbers: identities of the sequences, shape (S,).
             tokens_before: tokens of the run before this global batch; a changing rate is a function of it.
             predictable: False for tokens that must not be chosen, shape (N,); None: any ordinary one may.
-        Raises:
-            InputError: an id is not of the vocabulary.
         """
-        self._require_known(ids)
         prob = self._rate.at(tokens_before)
         ordinary = ~self._is_special[ids]
         if predictable is not None:
@@ -120,16 +116,6 @@ class Masker:
         masked = ids.copy()
         masked[positions] = seen
         return Masked(ids=masked, positions=positions, labels=ids[positions].astype(np.int64))
-
-    def _require_known(self, ids: NDArray[np.int32]) -> None:
-        """Files of shards are not read through before training: only their sizes are compared."""
-        greatest, size = int(ids.max(initial=0)), len(self._is_special)
-        if greatest >= size:
-            raise InputError(
-                f"the shards hold a token with the id {greatest}, but their vocabulary has {size} tokens",
-                hint="the shards were damaged after they were written: make them again with "
-                "erya corpus tokenize DOCUMENTS --tokenizer DIR --out SHARDS",
-            )
 
     def _deciding(self, units: Groups) -> NDArray[np.int64]:
         """The token that decides how each ordinary token is replaced."""
