@@ -24,7 +24,7 @@ from erya.pretrain.start import build_start
 from erya.pretrain.timing import Timing, time_steps
 from erya.runtime import pick_device
 from erya.tokenizer.wordpiece import Tokenizer
-from erya.train.memory import free_bytes
+from erya.train.memory import free_bytes, guess_tokens
 from erya.train.optimisers.groups import parameters_of
 from erya.train.protocols import Source, Tell
 from erya.train.recipe import TrainRecipe
@@ -153,7 +153,9 @@ def estimate(recipe: PretrainRecipe, *, hardware: Sequence[Hardware] = (), tell:
     length = run_length(recipe.train, ready.source, epoch_tokens=epoch_tokens, timing=timing)
     weights, kept = _bytes_of(objective, recipe.train)
     memory = Memory(weights + kept, timing.activation_bytes, _micro_batch_tokens(recipe.train))
-    memory_here = memory if recipe.train.micro_batch_tokens != "auto" else _cut_to_fit(memory, recipe.train)
+    memory_here = memory
+    if recipe.train.micro_batch_tokens == "auto":
+        memory_here = _cut_to_fit(memory, recipe.train, num_parameters=_num_parameters(objective))
     evaluated = _num_evaluations(recipe, length) * sum(batch.num_tokens for batch in ready.scored)
     flops, eval_flops = (timing.flops_per_token * tokens for tokens in (length.tokens, evaluated / 3))
     training_s = length.tokens * timing.token_s + length.steps * timing.optimiser_s
@@ -268,10 +270,15 @@ def _micro_batch_tokens(recipe: TrainRecipe) -> int:
     return min(wanted, recipe.batch_tokens) if isinstance(wanted, int) else recipe.batch_tokens
 
 
-def _cut_to_fit(memory: Memory, recipe: TrainRecipe) -> Memory:
-    """The same with the largest micro-batch that there is room for on this machine."""
+def _cut_to_fit(memory: Memory, recipe: TrainRecipe, *, num_parameters: int) -> Memory:
+    """The same with the micro-batch that the run would choose on this machine."""
     free = free_bytes(pick_device(recipe.device))
-    return memory if free is None else replace(memory, micro_batch_tokens=max(1, memory.fitting_tokens(free)))
+    if free is None:
+        return memory
+    fitting = guess_tokens(
+        free=free, num_parameters=num_parameters, bytes_a_token=max(1.0, memory.activation_token)
+    )
+    return replace(memory, micro_batch_tokens=min(fitting, memory.micro_batch_tokens))
 
 
 def _num_evaluations(recipe: PretrainRecipe, length: RunLength) -> int:

@@ -8,10 +8,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from erya.data.batches import PackedBatch
 from erya.data.plan import WHOLE, Share
@@ -19,6 +18,7 @@ from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.objectives.sums import Sums
 from erya.runtime import available_cores, pick_device, pick_dtype
 from erya.train.matrix_rate import measure_matrix_rate
+from erya.train.memory import kept_bytes
 from erya.train.optimisers.build import build_optimiser
 from erya.train.optimisers.members import Optimisers
 from erya.train.parallel import Spread, whole
@@ -82,7 +82,7 @@ def time_steps(
     per_token = flops(first) / first.num_tokens
     share = _share(recipe, most=int(_MICRO_S * rate * _LIKELY_UTILISATION / per_token))
     with autocast:
-        kept = _kept_bytes(objective, source, share)
+        kept = _kept_bytes(objective, source, recipe, share)
     token_s, optimiser_s = _time_training(objective, source, recipe, share=share, autocast=autocast)
     objective.module.eval()
     with torch.no_grad(), autocast:
@@ -131,16 +131,17 @@ def _time_training(
         )
         return time.perf_counter() - began
 
-    def batches(number: int) -> Sequence[PackedBatch]:
+    def batches(number: int, wanted: int) -> Sequence[PackedBatch]:
         places = source.num_batches(0)
-        return source.batch(0, (2 * number + 1) * places // (2 * _MOST_STEPS) % places, share)
+        place = (2 * number + 1) * places // (2 * _MOST_STEPS) % places
+        return _micro_batches(source, place, share, wanted=wanted, batch_tokens=recipe.batch_tokens)
 
-    step(batches(0)[:1])  # starts threads, makes the optimiser's state
-    each = step(batches(1)[:1])
+    step(batches(0, 1))  # starts threads, makes the optimiser's state
+    each = step(batches(1, 1))
     fitting = max(1, int(_BUDGET_S / _FEW_STEPS / each))  # micro-batches a step
     tokens, taken, seconds = 0, 0, 0.0
     while taken < _MOST_STEPS and seconds < _BUDGET_S:
-        timed = batches(taken)[:fitting]
+        timed = batches(taken, fitting)
         seconds += step(timed)
         tokens += sum(batch.num_tokens for batch in timed)
         taken += 1
@@ -181,24 +182,28 @@ def _time_bytes() -> float:
     return (time.perf_counter() - began) / _WRITTEN_BYTES
 
 
-def _kept_bytes(objective: PretrainObjective, source: Source, share: Share) -> float:
+def _kept_bytes(objective: PretrainObjective, source: Source, recipe: TrainRecipe, share: Share) -> float:
     """What a token keeps for the backward pass, in bytes; weights that are kept in another format are not."""
     budget = share.micro_batch_tokens
     assert budget is not None
     found = []
     for tokens in (budget, max(1, budget // 2)):
-        batch = source.batch(0, 0, Share(micro_batch_tokens=tokens))[0]
-        kept: dict[int, int] = {}
-
-        def count(tensor: Tensor, kept: dict[int, int] = kept) -> Tensor:
-            storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            terms = objective.module(objective.inputs(batch))
-        found.append((batch.num_tokens, sum(kept.values())))
-        del terms
+        cut = Share(micro_batch_tokens=tokens)
+        (batch,) = _micro_batches(source, 0, cut, wanted=1, batch_tokens=recipe.batch_tokens)
+        inputs, module = objective.inputs(batch), objective.module
+        found.append((batch.num_tokens, kept_bytes(module, inputs, module)))
     (more, large), (less, small) = found
     # The difference of two sizes: what does not grow with the batch is no activation.
     return (large - small) / (more - less) if more > less else large / more
+
+
+def _micro_batches(
+    source: Source, place: int, share: Share, *, wanted: int, batch_tokens: int
+) -> Sequence[PackedBatch]:
+    """At most `wanted` micro-batches of a global batch; of a large one little more than those is read."""
+    assert share.micro_batch_tokens is not None
+    num_ranks = max(1, batch_tokens // (wanted * share.micro_batch_tokens))
+    # As one of so many ranks would: the middle one has long and short sequences alike.
+    part = source.batch(0, place, replace(share, rank=num_ranks // 2, num_ranks=num_ranks))
+    found = [batch for batch in part if not batch.is_idle]
+    return (found or source.batch(0, place, share))[:wanted]

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fake_shards import write_shards
@@ -13,7 +14,8 @@ from fake_shards import write_shards
 from erya.cli.main import run as erya
 from erya.cli.pretrain_estimate import duration, size
 from erya.config import validate
-from erya.data.plan import WHOLE
+from erya.data.batches import PackedBatch, bounds_of, positions_of
+from erya.data.plan import WHOLE, Share, divide
 from erya.errors import ConfigError
 from erya.models.flops import flops_per_token
 from erya.pretrain.estimate import Memory, RunLength, estimate, run_length
@@ -22,7 +24,7 @@ from erya.pretrain.hardware import HARDWARE, hardware_called
 from erya.pretrain.recipe import PretrainRecipe
 from erya.pretrain.run import pretrain
 from erya.pretrain.start import build_start
-from erya.pretrain.timing import Timing
+from erya.pretrain.timing import Timing, _micro_batches
 from erya.tokenizer.wordpiece import Tokenizer
 from erya.train.recipe import TrainRecipe
 
@@ -82,8 +84,42 @@ def test_micro_batches_that_are_found_automatically_fit_here(
     monkeypatch.setattr("erya.pretrain.estimate.free_bytes", lambda device: 2_000_000)
     recipe = recipe_of(shards, batch_tokens=4000, micro_batch_tokens="auto")
     found = estimate(recipe, hardware=[HARDWARE["h100"]], tell=lambda text: None)
-    assert 1 < found.memory.micro_batch_tokens < 4000 and found.memory.total <= 2_000_000
+    tokens = found.memory.micro_batch_tokens
+    assert 1 < tokens < 4000 and tokens == 1 << (tokens.bit_length() - 1), "a power of two, as the run takes"
+    assert found.memory.total <= 2_000_000
     assert found.elsewhere[0].micro_batch_tokens == 4000
+
+
+class CountingSource:
+    """A batch of 1,000 sequences of 1 to 20 tokens; knows how many of them were read."""
+
+    def __init__(self) -> None:
+        self.lengths, self.read = np.arange(1000) % 20 + 1, 0
+
+    def num_batches(self, epoch: int) -> int:
+        return 1
+
+    def batch(self, epoch: int, index: int, share: Share) -> list[PackedBatch]:
+        made = []
+        for piece in divide(self.lengths, share):
+            self.read += len(piece.sequences)
+            lengths = self.lengths[piece.sequences]
+            ids = np.zeros(lengths.sum(), dtype=np.int32)
+            bounds, positions = bounds_of(lengths), positions_of(lengths)
+            batch = PackedBatch(ids, ids, positions, bounds, int(lengths.max()), {}, is_idle=piece.is_idle)
+            made.append(batch)
+        return made
+
+
+def test_of_a_large_batch_only_what_is_timed_is_read() -> None:
+    source = CountingSource()
+    total = int(source.lengths.sum())
+    found = _micro_batches(source, 0, Share(micro_batch_tokens=100), wanted=2, batch_tokens=total)
+    assert len(found) == 2 and source.read <= 40
+    lengths = np.concatenate([np.diff(batch.bounds) for batch in found])
+    assert abs(lengths.mean() - source.lengths.mean()) < 2, "neither the longest nor the shortest"
+    few = _micro_batches(source, 0, Share(micro_batch_tokens=1), wanted=1, batch_tokens=10**6)
+    assert len(few) == 1 and not few[0].is_idle
 
 
 def test_operations_are_those_of_the_parts(shards: Path) -> None:
