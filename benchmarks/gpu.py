@@ -149,7 +149,7 @@ def attempt(part: str, folder: Path, shards: Path, *, device: str) -> Outcome:
         lengths = () if reviews.is_dir() else ("--lengths", "equal")
         found = call(("benchmarks.encoder", "--device", device, *families, *lengths))
     elif part == "feeding":
-        sizes = ("train.batch_tokens=65536", "size=base", "model=null")
+        sizes = ("train.batch_tokens=65536", "size=base")
         found = call(("benchmarks.pretrain_feeding", shards, "--device", device, *sizes))
     else:
         found = killed_and_resumed(shards, folder / "run", device=device)

@@ -1,7 +1,7 @@
 """How long training waits for its batches, read from real shards while the last one is learnt from.
 
     python -m benchmarks.pretrain_feeding SHARDS [key=value ...]
-    python -m benchmarks.pretrain_feeding SHARDS --device cuda train.batch_tokens=65536
+    python -m benchmarks.pretrain_feeding SHARDS --device cuda size=base train.batch_tokens=65536
 
 Without a peer: `DataCollatorForLanguageModeling` reads no shards.
 """
