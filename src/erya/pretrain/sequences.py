@@ -110,7 +110,8 @@ class ShardSequences:
         self._labels: NDArray[np.int64] | None = None
         if pairs == "next":
             texts, self._labels = exchange_seconds(texts, seed=seed)
-        self._texts = texts if texts.second_lengths.any() else None
+        # Where pairs are to be told apart every sequence has a label, even if none is a pair.
+        self._texts = texts if pairs != "none" or texts.second_lengths.any() else None
         self._first_lengths = texts.first.lengths
         self.num_pairs = int(np.count_nonzero(texts.second_lengths))
         self.sequences: Sequences = replace(texts.first, lengths=texts.first.lengths + texts.second_lengths)

@@ -71,6 +71,13 @@ def test_held_out_batches_are_scored_kind_by_kind() -> None:
     )
 
 
+def test_held_out_text_without_pairs_is_not_scored_for_them() -> None:
+    training = MaskedTraining(toy_model(pairs=True)).eval()
+    batches = [toy_batch(next_sentence=[-1] * len(PAIRS))]
+    found = PretrainObjective(training, held_out={"word": batches}).evaluate()
+    assert found["eval_loss"] > 0 and not any("next_sentence" in name for name in found)
+
+
 @pytest.mark.parametrize("num_ranks", [2, 4])
 def test_ranks_score_a_part_each_and_the_sums_are_the_whole(num_ranks: int) -> None:
     training = MaskedTraining(toy_model()).eval()

@@ -157,6 +157,17 @@ def test_order_is_exchanged_in_half_of_the_pairs_anew_every_epoch() -> None:
         assert one == (other[::-1] if swapped else other)
 
 
+@pytest.mark.parametrize("pairs", ["next", "order"])
+def test_text_without_a_pair_has_nothing_to_tell_and_says_so(pairs: Pairing) -> None:
+    shard = FakeShard(0, documents=1)
+    shard.tokens, shard.words = shard.tokens[:9], shard.words[:9]
+    shard.sentences = shard.documents = np.arange(9) == 8
+    made = ShardSequences([shard], max_length=33, cls_id=CLS, sep_id=SEP, pairs=pairs)
+    packed = made.read(np.array([0]))
+    assert made.num_pairs == 0 and len(packed.ids) == 11
+    assert packed.next_sentence is not None and packed.next_sentence.tolist() == [-1]
+
+
 def test_one_document_has_no_other_to_take_a_text_from() -> None:
     shard = FakeShard(1, documents=1)
     made = ShardSequences([shard], max_length=12, cls_id=CLS, sep_id=SEP, pairs="next", seed=1)

@@ -84,10 +84,9 @@ class MaskedTraining(ObjectiveModule):
         return counts
 
     def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """`loss`, `perplexity` and `masked_accuracy`; of pairs `next_sentence_loss` and `..._accuracy`."""
+        """`loss`, `perplexity` and `masked_accuracy`; of pairs, if any, `next_sentence_...`."""
         found = masked_metrics(sums)
-        if isinstance(self.model, MaskedPairModel):
-            pairs = max(sums["pairs"], 1)
+        if isinstance(self.model, MaskedPairModel) and (pairs := sums["pairs"]):
             found["next_sentence_loss"] = sums["pair_loss"] / pairs
             found["next_sentence_accuracy"] = sums["pairs_right"] / pairs
         return found
