@@ -73,6 +73,12 @@ def build_start(recipe: PretrainRecipe, tokenizer: Tokenizer, *, tell: Tell) -> 
         encoder.checkpoint_activations = recipe.train.checkpoint_activations
         if recipe.train.compile:
             compile_blocks(encoder)
+    if isinstance(module, ReplacedTraining):
+        narrow = module.generator.encoder.config  # whole heads and layers: not just the shares asked for
+        tell(
+            f"the generator: {narrow.num_layers} layers, {narrow.hidden_size} wide; the model: "
+            f"{config.num_layers} layers, {config.hidden_size} wide"
+        )
     if opened is not None:
         _tell_what_is_new(module, recipe, lacks_head, tell)
     return Start(module, lacks_head and opened is not None)

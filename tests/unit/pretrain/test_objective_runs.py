@@ -273,6 +273,7 @@ def test_a_discriminator_is_gone_on_with(shards: Path, tmp_path: Path) -> None:
     assert done.model is not None and read_model(done.model).info.task == "replaced_token"
     assert any(line.startswith("starts at ") for line in said)
     assert any(line.startswith("the generator is new") for line in said)
+    assert "the generator: 2 layers, 8 wide; the model: 2 layers, 16 wide" in said
 
 
 def test_a_head_that_is_there_is_not_refitted_and_that_is_said(shards: Path, teacher: Path) -> None:
