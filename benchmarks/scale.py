@@ -39,7 +39,7 @@ SMALL = EncoderConfig(
     vocab_size=21_184, hidden_size=384, num_layers=6, num_heads=6, intermediate_size=1536,
     dropout_prob=0.0, attention_dropout_prob=0.0,
 )  # fmt: skip
-# Tokens a second that one process reads, masks and packs: benchmarks.pretrain measures it.
+# Tokens a second that one process reads, masks and packs; a core of the reference machine does more.
 _DATA_RATE = 2e6
 COMPUTE_SEQUENCES = (4, 8, 16, 32, 64)
 REDUCE_MIB = (1, 4, 16, 64, 128)
