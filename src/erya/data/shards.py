@@ -265,15 +265,18 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST
     if not path.is_file():
-        raise InputError(f"not a shards directory: it has no {MANIFEST}", where=str(directory), hint=_AGAIN)
+        lack = f"it has no {MANIFEST}" if directory.is_dir() else "it is not there"
+        hint = "name a directory that erya corpus tokenize or erya corpus build wrote"
+        raise InputError(f"not a shards directory: {lack}", where=str(directory), hint=hint)
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"damaged or foreign: {field}: {first['msg']}", where=str(path), hint=_AGAIN
-        ) from None
+        fields = [".".join(map(str, each["loc"])) for each in error.errors()]
+        what = f"damaged or foreign: {': '.join(filter(None, (fields[0], first['msg'])))}"
+        if "format_version" in fields:
+            what = "another version of erya wrote these shards, in another format"
+        raise InputError(what, where=str(path), hint=_AGAIN) from None
 
 
 def require_vocabulary(ids: NDArray[np.integer], vocab_size: int) -> None:

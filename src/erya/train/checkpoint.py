@@ -212,8 +212,10 @@ def damage_of(path: Path) -> str | None:
     """What is wrong with the checkpoint in the directory `path`; None when its files are what was written."""
     try:
         same = (path / SUMS).read_text(encoding="utf-8") == _sums(path)
-    except (OSError, ValueError) as error:
-        return str(error)
+    except OSError as error:
+        return f"{Path(error.filename or path).name}: {error.strerror}"
+    except ValueError:
+        return f"{SUMS} is no text"
     return None if same else "its files changed since they were written"
 
 

@@ -165,7 +165,7 @@ def test_damage_is_noticed(
     [
         (None, "it has no manifest.json"),
         ("{", "damaged or foreign"),
-        ('{"format_version": 2}', "damaged or foreign: format_version"),
+        ('{"format_version": 2}', "another version of erya wrote these shards"),
     ],
 )
 def test_a_foreign_directory_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
