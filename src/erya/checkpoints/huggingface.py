@@ -124,7 +124,12 @@ def require_saveable(
     saved_as = family.class_for(tasks)
     if saved_as is None:
         wanted = f"the task {tasks[0]}" if len(tasks) == 1 else f"the tasks {' and '.join(tasks)} together"
-        raise CheckpointError(f"the family {family.name} has no class for {wanted}", where=where)
+        others = [name for name, other in FAMILIES.items() if other.class_for(tasks) is not None]
+        raise CheckpointError(
+            f"the family {family.name} has no class for {wanted}",
+            where=where,
+            hint=f"these families have one: {', '.join(others)}" if others else None,
+        )
     entries = {"architectures": [saved_as], "model_type": family.name, **family.render(config)}
     _require_said(family, config, entries, unused, where)
     return entries

@@ -180,8 +180,9 @@ def test_what_is_not_used_need_not_be_said() -> None:
 
 
 def test_a_head_a_family_does_not_have_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="roformer has no class for the task next_sentence"):
+    with pytest.raises(CheckpointError, match="roformer has no class for the task next_sentence") as told:
         render_config(CONFIGS["roformer"], ModelInfo(task="next_sentence", max_length=9))
+    assert told.value.hint is not None and "bert" in told.value.hint and "roformer" not in told.value.hint
 
 
 @pytest.mark.parametrize(
