@@ -223,8 +223,13 @@ class Encoder(nn.Module):
             states = block(hidden, layout, rows=rows, probs=probs)
         return states
 
+    def _rounds(self, device_type: str) -> bool:
+        """Whether batches are to share shapes: so compiled blocks and half precision on a CPU want it."""
+        return self.round_shapes or (device_type == "cpu" and torch.is_autocast_enabled(device_type))
+
     def _rounded(self, rows: Tensor | None) -> Tensor | None:
-        if rows is None or not self.round_shapes:
+        """As many rows as other batches have, too; those added are idle."""
+        if rows is None or not self._rounds(rows.device.type):
             return rows
         return functional.pad(rows, (0, rounded_up(max(len(rows), 1), steps_per_octave=16) - len(rows)))
 
@@ -233,7 +238,7 @@ class Encoder(nn.Module):
         self._require_short(batch)
         device = batch.ids.device.type
         half = torch.is_autocast_enabled(device)
-        layout = layout_of(batch, round_shapes=self.round_shapes or (half and device == "cpu"))
+        layout = layout_of(batch, round_shapes=self._rounds(device))
         if self.distances is not None:
             # Where positions have gaps, how far apart two can be is known for the encoder alone.
             longest = self.config.max_positions if layout.has_gaps else layout.max_length - 1

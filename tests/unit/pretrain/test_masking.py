@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from erya.data.batches import bounds_of
 from erya.pretrain.masking.masker import Masked, Masker
 from erya.pretrain.masking.rate import Rate
+from erya.pretrain.masking.recipe import RateRecipe
 from erya.pretrain.masking.replacement import Shares
 from erya.pretrain.masking.units import TOKENS, WORDS, Units, ngrams, spans
 
@@ -303,3 +304,9 @@ def test_without_a_table_no_token_has_a_similar_one() -> None:
     seen = found.ids[found.positions]
     assert (seen != found.labels).mean() == pytest.approx(0.9, abs=0.01)
     assert len(np.unique(seen)) > 0.95 * (VOCAB - len(SPECIAL))
+
+
+def test_a_share_may_be_written_as_yaml_reads_text() -> None:
+    assert RateRecipe.model_validate("3e-1").rate.at(0) == 0.3
+    with pytest.raises(ValueError, match="give a share"):
+        RateRecipe.model_validate("much")

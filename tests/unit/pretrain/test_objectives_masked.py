@@ -6,7 +6,7 @@ from toy_objectives import tensors, toy_batch, toy_model
 
 from erya.models.encoder import Encoder
 from erya.models.heads.masked_pairs import MaskedPairModel
-from erya.pretrain.objectives.masked import MaskedTraining
+from erya.pretrain.objectives.masked import MaskedTraining, masked_metrics
 from erya.pretrain.objectives.objective import PretrainObjective
 from erya.train.ranks import Ranks
 
@@ -107,3 +107,8 @@ def test_what_a_family_has_no_place_for_is_not_part_of_what_is_saved() -> None:
     batch = tensors(toy_batch())
     assert torch.equal(kept(batch), model(batch))
     assert MaskedTraining(model).parts()["model"].module is model
+
+
+def test_held_out_text_with_no_masked_token_has_no_loss() -> None:
+    found = masked_metrics({"masked": 0, "masked_loss": 0.0, "masked_right": 0})
+    assert all(value != value for value in found.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_serializer, model_validator
@@ -33,6 +34,9 @@ class RateRecipe(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _a_number_is_a_constant(cls, given: Any) -> Any:
+        if isinstance(given, str):  # YAML takes 3e-1 for text
+            with suppress(ValueError):
+                given = float(given)
         if isinstance(given, int | float) and not isinstance(given, bool):
             return {"from": given, "to": given, "tokens": 0}
         if not isinstance(given, dict | RateRecipe):

@@ -140,8 +140,11 @@ def score_masked(model: MaskedLanguageModel, chosen: Tensor, labels: Tensor, sum
 
 
 def masked_metrics(sums: Mapping[str, float]) -> dict[str, float]:
-    """What the sums of `score_masked` say; the perplexity of a hopeless model is infinite, not an error."""
-    count = max(sums["masked"], 1)
+    """What the sums of `score_masked` say: NaN where no token was masked, which no monitor takes for the best.
+
+    The perplexity of a hopeless model is infinite, not an error.
+    """
+    count = sums["masked"] or math.nan
     loss = sums["masked_loss"] / count
-    perplexity = math.exp(loss) if loss < 700 else math.inf
+    perplexity = math.inf if loss > 700 else math.exp(loss)
     return {"loss": loss, "perplexity": perplexity, "masked_accuracy": sums["masked_right"] / count}
