@@ -140,7 +140,7 @@ def score_masked(model: MaskedLanguageModel, chosen: Tensor, labels: Tensor, sum
 
 
 def masked_metrics(sums: Mapping[str, float]) -> dict[str, float]:
-    """What the sums of `score_masked` say: NaN where no token was masked, which no monitor takes for the best.
+    """What the sums of `score_masked` say: NaN where none was masked, which no monitor takes for the best.
 
     The perplexity of a hopeless model is infinite, not an error.
     """
