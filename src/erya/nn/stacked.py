@@ -8,7 +8,7 @@ from torch import nn
 class StackedLinear(nn.Linear):
     """A linear layer whose outputs are those of `num_stacked` layers side by side.
 
-    It computes what `nn.Linear` does; whoever treats a matrix as a whole, as Muon does, sees that it is several.
+    It computes what `nn.Linear` does; whoever treats a matrix as a whole, as Muon does, sees how many it is.
 
     Args:
         in_features: width of the input.
