@@ -116,7 +116,8 @@ class Checkpoints:
         try:
             if self._ranks.is_first:
                 shutil.rmtree(aside, ignore_errors=True)
-                aside.mkdir(parents=True)
+                # Ranks that are ahead make it, too; they write nothing before all have told what they will.
+                aside.mkdir(parents=True, exist_ok=True)
             write_tensors(tensors, aside, self._ranks.background)
             self._ranks.first_alone(lambda: self._publish(aside, path, state, kept))
         except OSError as error:

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,19 @@ def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     leftover.mkdir()
     toy_run(tmp_path)
     assert not leftover.exists()
+
+
+def test_another_rank_may_make_the_directory_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove = shutil.rmtree
+
+    def overtaken(path: Path, **options: bool) -> None:
+        remove(path, **options)
+        if path.name == ".step-5.partial" and not path.with_name("step-5").exists():
+            path.mkdir(parents=True)
+
+    monkeypatch.setattr("erya.train.checkpoint.shutil.rmtree", overtaken)
+    assert toy_run(tmp_path, recipe=toy_recipe(steps=5)).state.step == 5
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-5"]
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

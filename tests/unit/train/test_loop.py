@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_model import ToyRecipe, ToyTrainable, toy_recipe, toy_run
+from features_source import FeaturesSource
+from toy_model import ToyRecipe, ToyTrainable, toy_features, toy_recipe, toy_run
 
 from erya.data.batches import PackedBatch
-from erya.data.plan import Share
+from erya.data.plan import WHOLE, Share
 from erya.errors import CheckpointError, ConfigError, InputError, StorageError, TrainingError
 from erya.files import exclusive
+from erya.train.ahead import SPARING
 from erya.train.checkpoint_tensors import read_weights
 from erya.train.loop import train
 from erya.train.protocols import Callback, RunStart, StepReport
@@ -90,6 +92,35 @@ def test_a_run_cut_off_and_resumed_equals_the_uncut_one(
     assert [line["step"] for line in lines(tmp_path)] == list(range(1, 21))
     for one, other in zip(resumed.module.parameters(), whole[1].module.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+class CountingSource(FeaturesSource):
+    """Remembers which batches were asked for, and which epochs were counted."""
+
+    asked: set[tuple[int, int]]
+    counted: set[int]
+
+    def __init__(self) -> None:
+        super().__init__(toy_features(), batch_tokens=40)
+        self.asked, self.counted = set(), set()
+
+    def num_batches(self, epoch: int) -> int:
+        self.counted.add(epoch)
+        return super().num_batches(epoch)
+
+    def batch(self, epoch: int, index: int, share: Share = WHOLE) -> list[PackedBatch]:
+        self.asked.add((epoch, index))
+        return super().batch(epoch, index, share)
+
+
+def test_a_resumed_run_reads_nothing_of_what_is_behind_it(tmp_path: Path) -> None:
+    """However far it is: its first batch is that of its place."""
+    place = toy_run(tmp_path, recipe=toy_recipe(steps=60)).state
+    recipe, source = toy_recipe(steps=61), CountingSource()
+    assert place.epoch >= 5
+    train(ToyTrainable(), source, recipe=recipe.train, run_recipe=recipe, directory=tmp_path)
+    assert min(source.asked) == (place.epoch, place.batch)
+    assert len(source.asked) <= 1 + SPARING.depth and min(source.counted) == place.epoch
 
 
 def test_the_last_checkpoints_are_kept(whole: tuple[Path, ToyTrainable]) -> None:
