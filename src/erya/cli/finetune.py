@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from erya.cli.console import messages, print_json, print_table
+from erya.cli.speaking import speaks, tell
 from erya.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _run_once(config: ClassifyRecipe, out: Path, *, resume: bool, as_json: bool)
     from erya.cli.training_progress import TrainingProgress
     from erya.tasks.classify.finetune import finetune
 
-    done = finetune(config, out, callbacks=[TrainingProgress()], tell=_tell, resume=resume)
+    done = finetune(config, out, callbacks=[TrainingProgress()], tell=tell, resume=resume)
     _show(done, out, as_json=as_json)
 
 
@@ -122,22 +123,19 @@ def _run_seeds(config: ClassifyRecipe, out: Path, *, num_seeds: int, resume: boo
         out,
         num_seeds=num_seeds,
         callbacks=lambda seed: [TrainingProgress()],
-        tell=_tell,
+        tell=tell,
         resume=resume,
     )
     _show_seeds(summary, out, as_json=as_json)
 
 
-def _tell(text: str) -> None:
-    warns = text.startswith(("warning", "RANDOM"))
-    messages.print(text, markup=False, style="yellow" if warns else None)
-
-
 def _show(done: FineTuned, out: Path, *, as_json: bool) -> None:
     state = done.result.state
     if done.model is None:
-        messages.print("interrupted; the same command goes on from here")
+        tell("interrupted; the same command goes on from here")
         raise typer.Exit(130)
+    if not speaks():
+        return
     scores = {"step": state.best_step, **state.best_metrics}
     if as_json:
         print_json({"model": str(done.model), "labels": list(done.labels), "steps": state.step, **scores})
@@ -150,8 +148,10 @@ def _show(done: FineTuned, out: Path, *, as_json: bool) -> None:
 
 def _show_seeds(summary: SeedsSummary, out: Path, *, as_json: bool) -> None:
     if summary.best_seed is None:
-        messages.print("interrupted; the same command goes on from here")
+        tell("interrupted; the same command goes on from here")
         raise typer.Exit(130)
+    if not speaks():
+        return
     rows: list[dict[str, Any]] = [{"seed": seed, **scores} for seed, scores in summary.scores.items()]
     rows += [{"seed": "mean", **summary.mean}, {"seed": "deviation", **summary.deviation}]
     shown = rows if as_json else [_readable(row) for row in rows]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from erya.cli.console import messages, print_json, print_table, results
+from erya.cli.console import print_json, print_table, results
+from erya.cli.speaking import speaks, tell
 from erya.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _pretrain(
     if estimate:
         from erya.cli.pretrain_estimate import show_estimate
 
-        show_estimate(config, hardware=hardware, as_json=as_json, tell=_tell)
+        show_estimate(config, hardware=hardware, as_json=as_json, tell=tell)
         return
     if hardware is not None:
         raise ConfigError("--hardware goes with --estimate")
@@ -93,12 +94,12 @@ def _pretrain(
     from erya.cli.training_progress import TrainingProgress
     from erya.pretrain.run import pretrain
 
-    wanted = {} if probe is None else {"probe": ClassificationProbe(*probe, tell=_tell)}
+    wanted = {} if probe is None else {"probe": ClassificationProbe(*probe, tell=tell)}
     done = pretrain(
         config,
         out,
         callbacks=[TrainingProgress()],
-        tell=_tell,
+        tell=tell,
         resume=resume,
         probe_every=probe_every or 1,
         **wanted,
@@ -106,25 +107,12 @@ def _pretrain(
     _show(done, out, as_json=as_json)
 
 
-def _speaks() -> bool:
-    """Whether this process is the one of its run that talks to the user."""
-    from erya.train.ranks import environment_ranks
-
-    return environment_ranks().is_first
-
-
-def _tell(text: str) -> None:
-    if not _speaks():
-        return
-    messages.print(text, markup=False, style="yellow" if text.startswith("warning") else None)
-
-
 def _show(done: Pretrained, out: Path, *, as_json: bool) -> None:
     state = done.result.state
     if done.model is None:
-        _tell(f"interrupted at step {state.step}; the same command goes on from here")
+        tell(f"interrupted at step {state.step}; the same command goes on from here")
         raise typer.Exit(130)
-    if not _speaks():
+    if not speaks():
         return
     reached: dict[str, Any] = {
         "model": str(done.model),

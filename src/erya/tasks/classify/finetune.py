@@ -25,6 +25,7 @@ from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Tell
+from erya.train.ranks import environment_ranks
 
 SEEDS_FILE = "seeds.json"  # in a directory that holds runs of several seeds
 # Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
@@ -64,7 +65,8 @@ def finetune(
         recipe: what to do.
         directory: the run directory; the best weights end up in `directory/model`.
         callbacks: told what happens during training.
-        tell: is given sentences a user should read: label spread, truncation, what starts at random.
+        tell: is given sentences a user should read: label spread, truncation, what starts at random; on every
+            rank.
         resume: go on with the run in `directory`; False sets it aside and starts over.
     Raises:
         InputError: a file, a row or a label cannot be used, or texts are too long and may not be cut.
@@ -95,9 +97,11 @@ def finetune(
         callbacks=callbacks,
         resume=resume,
     )
-    model = None if result.interrupted else _save(recipe, directory, prepared, result)
-    if model is not None:
+    if not result.interrupted:
+        if environment_ranks().is_first:
+            _save(recipe, directory, prepared, result)
         _warn_if_stuck(dev, tell)
+    model = None if result.interrupted else directory / MODEL_DIRECTORY
     return FineTuned(model, prepared.task.labels, result, prepared.train_report, prepared.dev_report)
 
 
@@ -138,8 +142,7 @@ def _fingerprints(recipe: ClassifyRecipe, tokenizer: AnyTokenizer) -> dict[str, 
     return prints
 
 
-def _save(recipe: ClassifyRecipe, directory: Path, prepared: Prepared, result: TrainResult) -> Path:
-    path = directory / MODEL_DIRECTORY
+def _save(recipe: ClassifyRecipe, directory: Path, prepared: Prepared, result: TrainResult) -> None:
     info = ModelInfo(
         task="classify",
         labels=prepared.task.labels,
@@ -149,8 +152,13 @@ def _save(recipe: ClassifyRecipe, directory: Path, prepared: Prepared, result: T
         provenance=_provenance(recipe, prepared, result),
     )
     with exclusive(directory):
-        save_model(path, module=prepared.module, tokenizer=prepared.tokenizer, info=info, replace=True)
-    return path
+        save_model(
+            directory / MODEL_DIRECTORY,
+            module=prepared.module,
+            tokenizer=prepared.tokenizer,
+            info=info,
+            replace=True,
+        )
 
 
 def _provenance(recipe: ClassifyRecipe, prepared: Prepared, result: TrainResult) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.train.directory import MODEL_DIRECTORY, RECIPE_FILE
 from erya.train.metrics_file import METRICS_FILE
 from erya.train.protocols import Callback, Tell
+from erya.train.ranks import environment_ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def finetune_seeds(
     sign = 1.0 if monitor.mode == "max" else -1.0
     best = max(runs, key=lambda seed: sign * runs[seed].result.state.best_metrics[monitor.key])
     summary = _summary(runs, best)
-    _publish(directory, best, summary)
+    if environment_ranks().is_first:
+        _publish(directory, best, summary)
     return summary
 
 
