@@ -94,7 +94,9 @@ def _pretrain(
     from erya.cli.training_progress import TrainingProgress
     from erya.pretrain.run import pretrain
 
-    wanted = {} if probe is None else {"probe": ClassificationProbe(*probe, tell=tell)}
+    wanted = {}
+    if probe is not None:
+        wanted["probe"] = ClassificationProbe(*probe, tell=tell, num_threads=config.train.threads)
     done = pretrain(
         config,
         out,
