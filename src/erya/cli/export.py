@@ -10,6 +10,7 @@ import typer
 
 from erya.cli.console import print_json
 from erya.cli.info import print_description
+from erya.cli.speaking import tell
 from erya.errors import ConfigError
 
 HELP = """Write a model for another program.
@@ -59,7 +60,7 @@ def _export(
     with tempfile.TemporaryDirectory(prefix="erya-model-") as place:
         if is_run(model):
             merged = Path(place) / "model"
-            step = model_of_run(model, merged, step=step)
+            step = model_of_run(model, merged, step=step, tell=tell)
             model = merged
         elif step is not None:
             raise ConfigError("--step goes with the directory of a run", where=str(model))

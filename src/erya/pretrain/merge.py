@@ -18,6 +18,7 @@ from erya.tokenizer.wordpiece import Tokenizer
 from erya.train.checkpoint import STATE, damage_of, find_steps
 from erya.train.checkpoint_tensors import read_weights, weights_of
 from erya.train.directory import CHECKPOINTS_DIRECTORY, MODEL_DIRECTORY, RECIPE_FILE
+from erya.train.protocols import Tell
 
 
 def is_run(directory: Path) -> bool:
@@ -25,7 +26,14 @@ def is_run(directory: Path) -> bool:
     return (directory / RECIPE_FILE).is_file() and (directory / CHECKPOINTS_DIRECTORY).is_dir()
 
 
-def model_of_run(run: Path, out: Path, *, step: int | None = None, replace: bool = False) -> int:
+def model_of_run(
+    run: Path,
+    out: Path,
+    *,
+    step: int | None = None,
+    replace: bool = False,
+    tell: Tell = lambda text: None,
+) -> int:
     """Write the model directory of a checkpoint, in this process alone; the run may be going on.
 
     A run with a running mean of its weights gives the mean's.
@@ -35,6 +43,7 @@ def model_of_run(run: Path, out: Path, *, step: int | None = None, replace: bool
         out: the model directory to make.
         step: which checkpoint; None is the best, of a run that monitors a number, or else the last whole one.
         replace: whether `out` may be replaced.
+        tell: is told of damaged checkpoints that are passed over.
     Returns:
         The step.
     Raises:
@@ -42,7 +51,7 @@ def model_of_run(run: Path, out: Path, *, step: int | None = None, replace: bool
         InputError: the shards of the run, which know its vocabulary, are not there any more.
         StorageError: `out` exists, or the disk refuses.
     """
-    step = _pick(run / CHECKPOINTS_DIRECTORY, step)
+    step = _pick(run / CHECKPOINTS_DIRECTORY, step, tell=tell)
     directory = run / CHECKPOINTS_DIRECTORY / f"step-{step}"
     recipe = load_config(PretrainRecipe, run / RECIPE_FILE)
     tokenizer = Tokenizer.open(Shards.open(Path(recipe.data.shards), split="train").tokenizer_directory)
@@ -53,7 +62,7 @@ def model_of_run(run: Path, out: Path, *, step: int | None = None, replace: bool
     return step
 
 
-def _pick(directory: Path, step: int | None) -> int:
+def _pick(directory: Path, step: int | None, *, tell: Tell) -> int:
     """The step to take, whose checkpoint is whole."""
     steps = find_steps(directory)
     if step is not None:
@@ -66,7 +75,10 @@ def _pick(directory: Path, step: int | None) -> int:
         _require_whole(directory, step)
         return step
     for last in reversed(steps):
-        if damage_of(directory / f"step-{last}") is None:
+        damage = damage_of(directory / f"step-{last}")
+        if damage is not None:
+            tell(f"warning: the checkpoint of step {last} is damaged ({damage}): passed over")
+        else:
             state = json.loads((directory / f"step-{last}" / STATE).read_text(encoding="utf-8"))["state"]
             best: int = last if state["best_step"] is None else state["best_step"]
             _require_whole(directory, best)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,15 @@ def test_export_takes_a_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert (tmp_path / "hf" / "model.safetensors").is_file()
     assert erya(["export", str(run / "model"), *command[2:6], "--out", str(tmp_path / "other")]) == 2
     assert "--step goes with the directory of a run" in capsys.readouterr().err
+
+
+def test_a_damaged_last_checkpoint_is_passed_over_and_said(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = shutil.copytree(run, tmp_path / "broken")
+    (broken / "checkpoints" / "step-4" / "state.json").write_text("{")
+    out = ["--to", "huggingface", "--out", str(tmp_path / "out"), "--json"]
+    assert erya(["export", str(broken), *out]) == 0
+    said = capsys.readouterr()
+    assert "warning: the checkpoint of step 4 is damaged" in said.err
+    assert json.loads(said.out)["step"] == 2
