@@ -65,17 +65,19 @@ def test_a_signal_to_one_rank_ends_all_with_a_checkpoint(tmp_path: Path) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_random_moments(seed: int, tmp_path: Path) -> None:
-    """Five kills of both ranks a seed, each after a random time."""
+    """Five kills of both ranks a seed, each soon after a random step that the run had not reached before."""
     whole, broken, rng = tmp_path / "whole", tmp_path / "broken", random.Random(seed)
     finish(run_in(whole, 40, dropout=0.1))
-    for _ in range(5):
+    for step in sorted(rng.sample(range(1, 33), 5)):
         child = start([run_in(broken, 40, dropout=0.1, slow=0.05)])
-        wait_for_step(broken, 1, child)
-        time.sleep(rng.random() * 1.5)
+        reached = max(losses(broken), default=0) if (broken / "metrics.jsonl").exists() else 0
+        wait_for_step(broken, max(step, reached + 1), child)
+        time.sleep(rng.random() * 0.1)
         os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        for rank in (0, 1):
+        for rank in (0, 1):  # before anybody waits for their output: they would go on to the end meanwhile
             kill(int((broken / f"rank-{rank}").read_text()))
+        child.communicate()
+        assert max(losses(broken)) < 40, "killed amid the run"
     finish(run_in(broken, 40, dropout=0.1))
     assert losses(broken) == losses(whole)
     check_same_weights(broken, whole, 40)
@@ -90,6 +92,6 @@ def kill(process: int) -> None:
 
 
 def wait_for_step(directory: Path, step: int, child: subprocess.Popen[str]) -> None:
-    while not (directory / "metrics.jsonl").exists() or len(losses(directory)) < step:
+    while not (directory / "metrics.jsonl").exists() or max(losses(directory), default=0) < step:
         assert child.poll() is None, child.communicate()[0]
         time.sleep(0.01)
