@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 from types import ModuleType
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+# What glibc's mallopt calls them.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 
 # Packages that the base install does not bring, and the extra that does.
 EXTRA_OF = {
@@ -83,6 +87,35 @@ def shortage(error: BaseException) -> str:
 def available_cores() -> int:
     """The processors this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usable_threads(*, num_processes: int = 1) -> int:
+    """How many threads one of so many like processes of this machine should compute with, where nobody said.
+
+    `OMP_NUM_THREADS` says it for a process that is alone; torchrun sets it to 1 whatever the machine has.
+    """
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if num_processes == 1 and said.isdecimal() and int(said) > 0:
+        return int(said)
+    return max(1, available_cores() // num_processes)
+
+
+def keep_freed_memory() -> bool:
+    """Have the C library keep freed memory for the next request instead of giving it back to the system.
+
+    A training step frees and asks for the same hundreds of megabytes again; handed back, every page of them
+    is cleared and mapped anew each time. Costs nothing but that a process stays as large as it once was.
+
+    Returns:
+        Whether the C library can; only glibc is asked.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    # An older glibc takes a threshold of at most 32 MiB.
+    kept = mallopt(_MMAP_THRESHOLD, 1 << 30) or mallopt(_MMAP_THRESHOLD, 1 << 25)
+    return bool(kept and mallopt(_TRIM_THRESHOLD, (1 << 31) - 1) and mallopt(_TOP_PAD, 1 << 26))
 
 
 def pick_device(name: str = "auto") -> torch.device:

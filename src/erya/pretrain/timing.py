@@ -16,7 +16,8 @@ from erya.data.batches import PackedBatch
 from erya.data.plan import WHOLE, Share
 from erya.pretrain.objectives.objective import PretrainObjective
 from erya.pretrain.objectives.sums import Sums
-from erya.runtime import available_cores, pick_device, pick_dtype
+from erya.runtime import pick_device, pick_dtype
+from erya.train.machine import use_processor
 from erya.train.matrix_rate import measure_matrix_rate
 from erya.train.memory import kept_bytes
 from erya.train.optimisers.build import build_optimiser
@@ -72,7 +73,7 @@ def time_steps(
 
     Where a batch would take minutes, a part of it is timed.
     """
-    torch.set_num_threads(recipe.threads or available_cores())
+    use_processor(recipe.threads)
     device = pick_device(recipe.device)
     dtype = pick_dtype(recipe.precision, device)
     autocast = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

@@ -16,7 +16,7 @@ from erya.config import dump_yaml
 from erya.data.batches import PackedBatch
 from erya.errors import ConfigError
 from erya.files import atomic_write, exclusive
-from erya.runtime import available_cores, generator, is_out_of_memory, pick_dtype, shortage
+from erya.runtime import generator, is_out_of_memory, pick_dtype, shortage
 from erya.train.ahead import Ahead, next_place, pace_for
 from erya.train.average import Average
 from erya.train.determinism import deterministic
@@ -24,13 +24,13 @@ from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
 from erya.train.identity import changed_keys, identity_of, require_same, steering_note
 from erya.train.interrupt import Interrupt, interruptible
 from erya.train.keeping import Keeping
-from erya.train.machine import machine_changes, machine_of
+from erya.train.machine import machine_changes, machine_of, use_processor
 from erya.train.matrix_rate import known_rate
 from erya.train.micro_batches import MicroBatches
 from erya.train.optimisers.build import build_optimiser
 from erya.train.parallel import spread
 from erya.train.protocols import Callback, Evaluate, RunStart, Source, StepReport, Trainable
-from erya.train.ranks import Ranks, environment_ranks, joined, own_device
+from erya.train.ranks import Ranks, joined, own_device
 from erya.train.recipe import TrainRecipe
 from erya.train.record import Record
 from erya.train.schedule import Length
@@ -98,7 +98,7 @@ def train(
         TrainingError: too many steps could not be taken, or something does not fit into memory.
     """
     device = own_device(recipe.device)
-    torch.set_num_threads(recipe.threads or max(1, available_cores() // environment_ranks().num_local))
+    use_processor(recipe.threads)
     with (
         joined(device) as ranks,
         exclusive(directory) if ranks.is_first else nullcontext(),

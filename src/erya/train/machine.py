@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 import torch
 
-from erya.train.ranks import Ranks
+from erya.runtime import keep_freed_memory, usable_threads
+from erya.train.ranks import Ranks, environment_ranks
+
+
+def use_processor(threads: int | None) -> None:
+    """Compute with so many threads, None: as many as are for this process, and keep freed memory."""
+    torch.set_num_threads(threads or usable_threads(num_processes=environment_ranks().num_local))
+    keep_freed_memory()
 
 
 def machine_of(device: torch.device, dtype: torch.dtype, ranks: Ranks) -> dict[str, str]:
