@@ -148,7 +148,7 @@ class Run:
         self, task: str, score: Callable[[Path, Path, Fitting], float], epochs: int
     ) -> dict[str, float]:
         fitting = Fitting(
-            epochs=epochs, learning_rate=3e-4, seed=self._seed, examples=self._setting.fitting_examples
+            epochs=epochs, learning_rate=1e-3, seed=self._seed, examples=self._setting.fitting_examples
         )
         return {task: score(self._directory / "run" / "model", self._directory / task, fitting)}
 
