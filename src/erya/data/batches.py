@@ -51,20 +51,26 @@ class PackedBatch:
 
 
 def pack(features: Sequence[Features]) -> PackedBatch:
-    """Lay `features` end to end; their targets are stacked by name.
+    """Lay `features` end to end; their targets are stacked by name, their targets in rows laid end to end.
 
     Args:
         features: at least one sequence, each with at least one token and the same target names.
     """
     assert features, "a batch has at least one sequence"
     lengths = np.array([len(item.ids) for item in features], dtype=np.int32)
+    stacked = {name: np.stack([item.targets[name] for item in features]) for name in features[0].targets}
+    rows = {
+        name: np.concatenate([item.row_targets[name] for item in features])
+        for name in features[0].row_targets
+    }
+    assert not stacked.keys() & rows.keys(), "a target has one name"
     return PackedBatch(
         ids=np.concatenate([item.ids for item in features]).astype(np.int32, copy=False),
         type_ids=np.concatenate([item.type_ids for item in features]).astype(np.uint8, copy=False),
         positions=positions_of(lengths),
         bounds=bounds_of(lengths),
         max_length=int(lengths.max()),
-        targets={name: np.stack([item.targets[name] for item in features]) for name in features[0].targets},
+        targets=stacked | rows,
     )
 
 

@@ -15,9 +15,12 @@ class Features:
     Attributes:
         ids: token ids, int32, shape (N,).
         type_ids: segment ids, uint8, shape (N,).
-        targets: what to predict, by name; empty at inference.
+        targets: what to predict, by name, of the same shape in every sequence; empty at inference.
+        row_targets: what to predict in any number of rows, such as one a token, by names of their own; their
+            first axis may differ from sequence to sequence.
     """
 
     ids: NDArray[np.int32]
     type_ids: NDArray[np.uint8]
     targets: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    row_targets: dict[str, NDArray[np.generic]] = field(default_factory=dict)

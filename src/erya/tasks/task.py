@@ -5,8 +5,9 @@ The network's side (head and loss) is in the task's `head.py`: this side needs n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,92 @@ from erya.data.features import Features
 from erya.data.records import Record
 from erya.tasks.texts import EncodingReport, LengthLimit
 from erya.tokenizer.any_tokenizer import AnyTokenizer
-
-Example = TypeVar("Example")
-Prediction = TypeVar("Prediction")
-Scores = TypeVar("Scores", covariant=True)
+from erya.tokenizer.encoding import Encoding
 
 
-class Task(Protocol[Example, Prediction, Scores]):
-    """A task: from a row of a file to features, from the network's outputs to answers and scores."""
+class Example(Protocol):
+    """One row of a file, checked."""
 
-    def read(self, record: Record) -> Example:
+    @property
+    def where(self) -> str:
+        """File and line, for messages."""
+        ...
+
+    @property
+    def line(self) -> int:
+        """The line it begins on, or its number where there is no file."""
+        ...
+
+
+class Prediction(Protocol):
+    """An answer a user understands."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object that `erya predict` prints."""
+        ...
+
+
+class Scores(Protocol):
+    """How good answers are."""
+
+    def numbers(self) -> Mapping[str, float]:
+        """The numbers a run is watched by, by name: `accuracy`, `f1`, ... They become `eval_accuracy`, ..."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain JSON values."""
+        ...
+
+
+ExampleT = TypeVar("ExampleT", bound=Example)
+PredictionT = TypeVar("PredictionT", bound=Prediction)
+ExampleC = TypeVar("ExampleC", bound=Example, contravariant=True)
+PredictionC = TypeVar("PredictionC", bound=Prediction, contravariant=True)
+
+
+class Tally(Protocol[ExampleC, PredictionC]):
+    """Adds up what scores are computed from, a batch at a time; no text and no logits are kept."""
+
+    def add(self, predictions: Sequence[PredictionC], examples: Sequence[ExampleC]) -> None:
+        """Compare answers with the truth their examples carry."""
+        ...
+
+    def scores(self) -> Scores:
+        """The scores of all that was added."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Examples as inputs of a network: F sequences of E examples.
+
+    Attributes:
+        features: the F sequences; those of an example (the windows of a long text) stand together, in order.
+        owners: the example each sequence is of, int64, shape (F,), ascending; every example has one at least.
+        encodings: of each sequence, with spans in the example's own texts; F of them.
+        report: what encoding did to the texts.
+    """
+
+    features: Sequence[Features]
+    owners: NDArray[np.int64]
+    encodings: Sequence[Encoding]
+    report: EncodingReport
+
+
+class Task(Protocol[ExampleT, PredictionT]):
+    """From a row of a file to inputs, from the network's outputs to answers and scores."""
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The names of the network's classes, as erya.json keeps them; None where there are none."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What else a model directory must say for the task to be built again; plain JSON values."""
+        ...
+
+    def read(self, record: Record) -> ExampleT:
         """Check one row.
 
         Raises:
@@ -33,19 +110,21 @@ class Task(Protocol[Example, Prediction, Scores]):
         ...
 
     def encode(
-        self, examples: Sequence[Example], tokenizer: AnyTokenizer, *, limit: LengthLimit
-    ) -> tuple[list[Features], EncodingReport]:
-        """Turn examples into model inputs, with targets where the truth is known.
+        self, examples: Sequence[ExampleT], tokenizer: AnyTokenizer, *, limit: LengthLimit
+    ) -> Encoded:
+        """Turn examples into inputs, with targets where the truth is known.
 
         Raises:
             InputError: texts are longer than the limit and may not be truncated.
         """
         ...
 
-    def decode(self, outputs: NDArray[np.floating], examples: Sequence[Example]) -> list[Prediction]:
-        """Turn the network's outputs, one row an example, into answers a user understands."""
+    def decode(
+        self, outputs: Sequence[NDArray[Any]], encoded: Encoded, examples: Sequence[ExampleT]
+    ) -> list[PredictionT]:
+        """Turn what the network's side gives for each of the F sequences into an answer for each example."""
         ...
 
-    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Scores:
-        """Compare answers with the truth the examples carry."""
+    def tally(self) -> Tally[ExampleT, PredictionT]:
+        """An empty one."""
         ...
