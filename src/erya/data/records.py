@@ -1,25 +1,27 @@
-"""Records with named columns from TSV, CSV and JSON lines files, plain or compressed.
+"""Records with named columns from TSV, CSV, JSON lines and Parquet files, plain or compressed.
 
-The name says the format (`.tsv`, `.csv`, `.jsonl`) and the compression (`.gz .xz .bz2 .zst`). TSV and CSV
-start with a line that names the columns. Fields of a TSV are taken as they stand: Chinese review files are
-full of lone quotation marks, and a quoting parser swallows whole paragraphs at the first of them. CSV
-follows RFC 4180: a field in double quotes may hold commas and line ends.
+The name says the format (`.tsv`, `.csv`, `.jsonl` or `.json`, `.parquet`) and the compression (`.gz .xz
+.bz2 .zst`). TSV and CSV start with a line that names the columns. Fields of a TSV are taken as they stand:
+Chinese review files are full of lone quotation marks, and a quoting parser swallows whole paragraphs at the
+first of them. CSV follows RFC 4180: a field in double quotes may hold commas and line ends.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Literal
 
+from erya.data.fields import Wanted
+from erya.data.lines import numbered_lines
+from erya.data.parquet_rows import parquet_names, parquet_rows
 from erya.errors import InputError, nearest_hint
 from erya.files import COMPRESSED_SUFFIXES, open_binary, require_file
 
-FORMATS = (".tsv", ".csv", ".jsonl")
-_BOM = b"\xef\xbb\xbf"
+FORMATS = (".tsv", ".csv", ".jsonl", ".json", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +30,41 @@ class Record:
 
     Attributes:
         path: the file it stands in.
-        line: the line it begins on, from 1.
-        values: the wanted fields as text, by the caller's names for them.
+        line: the line it begins on, from 1; of a Parquet file the row.
+        values: the wanted fields of text, by the caller's names for them.
+        data: the wanted structured fields, as JSON has them: lists, objects, numbers, null.
+        unit: what `line` counts.
     """
 
     path: str
     line: int
     values: Mapping[str, str]
+    data: Mapping[str, Any] = field(default_factory=dict)
+    unit: Literal["line", "row"] = "line"
 
     @property
     def where(self) -> str:
         """The place for an error message: file and line."""
-        return f"{self.path}, line {self.line}"
+        return f"{self.path}, {self.unit} {self.line}"
 
 
-def read_records(path: Path, *, columns: Mapping[str, str]) -> Iterator[Record]:
+def read_records(
+    path: Path,
+    *,
+    columns: Mapping[str, str],
+    structured: Collection[str] = (),
+    optional: Collection[str] = (),
+) -> Iterator[Record]:
     """Read `path` row by row. Lines that are empty from end to end are not rows.
 
     Args:
-        path: a file whose name ends in .tsv, .csv or .jsonl, then perhaps .gz, .xz, .bz2 or .zst.
+        path: a file whose name ends in .tsv, .csv, .jsonl, .json (JSON lines too) or .parquet; all but the
+            last may be followed by .gz, .xz, .bz2 or .zst.
         columns: for each field the caller wants, the column (or JSON key) it stands in.
+        structured: the fields that hold lists, objects or any number, and are found in `Record.data`. In a
+            table the cell holds JSON.
+        optional: the fields that a row may lack; then the record lacks them. An optional structured field may
+            also be null.
     Yields:
         The rows; only the wanted fields are kept. Whole numbers and booleans of JSON become text.
     Raises:
@@ -57,36 +74,59 @@ def read_records(path: Path, *, columns: Mapping[str, str]) -> Iterator[Record]:
     kind = _format_of(require_file(path))
     if path.stat().st_size == 0:
         raise InputError("the file is empty", where=str(path))
-    reader = {".jsonl": _read_json, ".csv": _read_csv, ".tsv": _read_tsv}[kind]
+    wanted = Wanted(columns, frozenset(structured), frozenset(optional))
     found = False
-    with open_binary(path) as stream:
-        for record in reader(str(path), _lines(str(path), stream), columns):
-            found = True
-            yield record
+    for record in _rows(path, kind, wanted):
+        found = True
+        yield record
     if not found:
-        hint = "a first line with the column names, then one line a record" if kind != ".jsonl" else None
-        raise InputError("the file holds no record", where=str(path), hint=hint)
+        hint = "a first line with the column names, then one line a record"
+        is_table = kind in (".tsv", ".csv")
+        raise InputError("the file holds no record", where=str(path), hint=hint if is_table else None)
 
 
-def read_json_lines(name: str, stream: IO[bytes], *, columns: Mapping[str, str]) -> Iterator[Record]:
+def read_json_lines(
+    name: str,
+    stream: IO[bytes],
+    *,
+    columns: Mapping[str, str],
+    structured: Collection[str] = (),
+    optional: Collection[str] = (),
+) -> Iterator[Record]:
     """Read JSON lines from an open stream, such as stdin.
 
     Args:
         name: what messages call the stream.
         stream: UTF-8.
         columns: for each field the caller wants, the key it stands under.
+        structured: as `read_records` has it.
+        optional: as `read_records` has it.
     Raises:
         InputError: a line is broken, or lacks a key.
     """
-    return _read_json(name, _lines(name, stream), columns)
+    wanted = Wanted(columns, frozenset(structured), frozenset(optional))
+    return _read_json(name, numbered_lines(name, stream), wanted)
+
+
+def _rows(path: Path, kind: str, wanted: Wanted) -> Iterator[Record]:
+    if kind == ".parquet":
+        yield from _read_parquet(path, wanted)
+        return
+    reader = {".csv": _read_csv, ".tsv": _read_tsv}.get(kind, _read_json)
+    with open_binary(path) as stream:
+        yield from reader(str(path), numbered_lines(str(path), stream), wanted)
 
 
 def _format_of(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
+    is_compressed = bool(suffixes) and suffixes[-1] in COMPRESSED_SUFFIXES
+    if is_compressed:
         suffixes.pop()
-    if suffixes and suffixes[-1] in FORMATS:
-        return suffixes[-1]
+    kind = suffixes[-1] if suffixes else ""
+    if kind == ".parquet" and is_compressed:
+        raise InputError("a Parquet file is compressed inside", where=str(path), hint="decompress it first")
+    if kind in FORMATS:
+        return kind
     raise InputError(
         "the file's name does not say its format",
         where=str(path),
@@ -94,30 +134,13 @@ def _format_of(path: Path) -> str:
     )
 
 
-def _lines(path: str, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
-    """Numbered lines with their line ends; only \\n ends one."""
-    for number, raw in enumerate(stream, 1):
-        line = raw.removeprefix(_BOM) if number == 1 else raw
-        where = f"{path}, line {number}"
-        if b"\0" in line:
-            raise InputError("a binary file, text is wanted", where=where)
-        try:
-            yield number, line.decode("utf-8")
-        except UnicodeDecodeError:
-            raise InputError(
-                "not UTF-8 text",
-                where=where,
-                hint="a file in GBK or GB 18030? convert it first: iconv -f GB18030 -t UTF-8 OLD > NEW",
-            ) from None
-
-
-def _read_tsv(path: str, lines: Iterator[tuple[int, str]], columns: Mapping[str, str]) -> Iterator[Record]:
+def _read_tsv(path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> Iterator[Record]:
     rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in lines if line.strip("\r\n"))
-    return _read_table(path, rows, columns)
+    return _read_table(path, rows, wanted)
 
 
-def _read_csv(path: str, lines: Iterator[tuple[int, str]], columns: Mapping[str, str]) -> Iterator[Record]:
-    return _read_table(path, _csv_rows(path, lines), columns)
+def _read_csv(path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> Iterator[Record]:
+    return _read_table(path, _csv_rows(path, lines), wanted)
 
 
 def _csv_rows(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
@@ -140,36 +163,67 @@ def _csv_rows(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int
             yield begin, row
 
 
-def _read_table(
-    path: str, rows: Iterator[tuple[int, list[str]]], columns: Mapping[str, str]
-) -> Iterator[Record]:
+def _read_table(path: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted) -> Iterator[Record]:
     _, names = next(rows, (1, []))
-    places = {field: _column_index(path, names, field, column) for field, column in columns.items()}
+    places = _places(path, names, wanted)
     for line, row in rows:
         if len(row) != len(names):
             raise InputError(
                 f"the row has {len(row)} fields, the first line names {len(names)} ({', '.join(names)})",
                 where=f"{path}, line {line}",
             )
-        yield Record(path, line, {field: row[place] for field, place in places.items()})
+        cells = {name: row[place] for name, place in places.items()}
+        yield Record(path, line, *wanted.of_cells(cells, f"{path}, line {line}"))
 
 
-def _column_index(path: str, names: Sequence[str], field: str, column: str) -> int:
+def _read_parquet(path: Path, wanted: Wanted) -> Iterator[Record]:
+    names = parquet_names(path)
+    places = _places(str(path), names, wanted, header="the file")
+    # Twice the same column is one to Arrow.
+    for number, row in parquet_rows(path, sorted({names[place] for place in places.values()})):
+        yield Record(str(path), number, *wanted.of_object(row, f"{path}, row {number}"), "row")
+
+
+def _places(
+    path: str, names: Sequence[str], wanted: Wanted, *, header: str = "the first line"
+) -> dict[str, int]:
+    """The number of the column each field stands in."""
+    return {
+        name: _column_index(path, names, name, column, header=header)
+        for name, column in wanted.columns.items()
+        if column in names or name not in wanted.optional
+    }
+
+
+def _column_index(path: str, names: Sequence[str], field: str, column: str, *, header: str) -> int:
+    where = f"{path}, line 1" if header == "the first line" else path
     if names.count(column) == 1:
         return names.index(column)
     if column in names:
-        raise InputError(
-            f"the column {column!r} stands there {names.count(column)} times", where=f"{path}, line 1"
-        )
+        raise InputError(f"the column {column!r} stands there {names.count(column)} times", where=where)
     listed = ", ".join(name if len(name) <= 30 else name[:30] + "…" for name in names)
+    needs_line = " (a file without a line of column names needs one first)" if where != path else ""
     raise InputError(
-        f"there is no column {column!r} (wanted for {field}); the first line names: {listed}",
-        where=f"{path}, line 1",
-        hint=f"{nearest_hint(column, names)} (a file without a line of column names needs one first)",
+        f"there is no column {column!r} (wanted for {field}); {header} names: {listed}",
+        where=where,
+        hint=nearest_hint(column, names) + needs_line,
     )
 
 
-def _read_json(path: str, lines: Iterator[tuple[int, str]], columns: Mapping[str, str]) -> Iterator[Record]:
+def _read_json(path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> Iterator[Record]:
+    for number, row in json_objects(path, lines):
+        yield Record(path, number, *wanted.of_object(row, f"{path}, line {number}"))
+
+
+def json_objects(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """One object a line, with the number of the line; empty lines are passed over.
+
+    Args:
+        path: what messages call the file.
+        lines: of `numbered_lines`.
+    Raises:
+        InputError: a line is no JSON, or no object.
+    """
     for number, line in lines:
         if not line.strip():
             continue
@@ -177,31 +231,15 @@ def _read_json(path: str, lines: Iterator[tuple[int, str]], columns: Mapping[str
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise InputError(f"not JSON: {error.msg}", where=f"{where}, column {error.colno}") from None
+            raise InputError(
+                f"not JSON: {error.msg}",
+                where=f"{where}, column {error.colno}",
+                hint="one object a line, each whole on its line" if line.strip() in ("{", "[") else None,
+            ) from None
         except (ValueError, RecursionError):
             raise InputError("not JSON: a number is too long or lists lie too deep", where=where) from None
         if not isinstance(row, dict):
             raise InputError(
                 "not a JSON object", where=where, hint='one object a line: {"text": ..., "label": ...}'
             )
-        yield Record(
-            path, number, {field: _json_text(row, key, field, where) for field, key in columns.items()}
-        )
-
-
-def _json_text(row: Mapping[str, object], key: str, field: str, where: str) -> str:
-    if key not in row:
-        raise InputError(
-            f"there is no key {key!r} (wanted for {field}); the object has: {', '.join(row)}",
-            where=where,
-            hint=nearest_hint(key, row),
-        )
-    value = row[key]
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int):  # bool too: true and false
-        return json.dumps(value)
-    raise InputError(
-        f"a text or a whole number is wanted, not {json.dumps(value, ensure_ascii=False)[:60]}",
-        where=f"{where}, field {key!r}",
-    )
+        yield number, row

@@ -107,9 +107,12 @@ def test_wrong_column_lists_those_there_and_the_nearest(tmp_path):
         ("a.jsonl", "\n", ["no record"]),
         ("a.tsv", b"\x00\x01\x02\x7fELF", ["binary", "line 1"]),
         ("a.tsv", "label\ttext_a\n1\t好\n".encode() + "1\t房间".encode("gbk"), ["UTF-8", "line 3", "iconv"]),
-        ("a.tsv", "label\ttext_a\n".encode("utf-16"), ["binary"]),
+        ("a.tsv", "label\ttext_a\n".encode("utf-16"), ["line 1", "looks like UTF-16LE", "iconv"]),
         ("a.tsv.gz", b"not compressed", ["cannot read"]),
         ("a.txt", "label\ttext_a\n", ["format", ".tsv"]),
+        ("a.parquet", "label\ttext_a\n", ["not a Parquet file"]),
+        ("a.parquet.gz", "label\ttext_a\n", ["compressed inside"]),
+        ("a.json", '{\n "text_a": "好"\n}\n', ["line 1", "whole on its line"]),
     ],
 )
 def test_broken_files_say_what_and_where(tmp_path, name, content, parts):
