@@ -13,35 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
-@dataclass(frozen=True, slots=True)
-class ClassScores:
-    """One class against all others.
-
-    Attributes:
-        label: the class.
-        precision: share of the texts given this label that deserve it, in [0, 1].
-        recall: share of the texts that deserve this label that got it, in [0, 1].
-        f1: harmonic mean of precision and recall, in [0, 1].
-        support: texts that deserve this label.
-        predicted: texts that were given this label.
-    """
-
-    label: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    predicted: int
-
-
-@dataclass(frozen=True, slots=True)
-class AverageScores:
-    """Precision, recall and F1 averaged over classes, each in [0, 1]."""
-
-    precision: float
-    recall: float
-    f1: float
+from erya.metrics.averages import (
+    AverageScores,
+    ClassScores,
+    class_table,
+    divide,
+    mean_scores,
+    precision_recall_f1,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +52,10 @@ class ClassificationScores:
         given = [scores.label for scores in self.classes if scores.predicted]
         deserved = sum(scores.support > 0 for scores in self.classes)
         return given[0] if len(given) == 1 and deserved > 1 else None
+
+    def numbers(self) -> dict[str, float]:
+        """The numbers a run is watched by."""
+        return {"accuracy": self.accuracy, "macro_f1": self.macro.f1, "weighted_f1": self.weighted.f1}
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as plain JSON values."""
@@ -126,37 +109,11 @@ class ConfusionCounts:
         """
         right = np.diag(self.counts)
         support, predicted = self.counts.sum(axis=1), self.counts.sum(axis=0)
-        precision, recall = _divide(right, predicted), _divide(right, support)
-        f1 = _divide(2 * right, support + predicted)
-        table = np.stack([precision, recall, f1])
+        table = precision_recall_f1(right, predicted, support)
         return ClassificationScores(
-            accuracy=float(_divide(right.sum(), support.sum())),
-            macro=_average(table, (support + predicted) > 0),
-            weighted=_average(table, support),
-            classes=tuple(
-                ClassScores(
-                    label,
-                    float(precision[c]),
-                    float(recall[c]),
-                    float(f1[c]),
-                    int(support[c]),
-                    int(predicted[c]),
-                )
-                for c, label in enumerate(self.labels)
-            ),
+            accuracy=float(divide(right.sum(), support.sum())),
+            macro=mean_scores(table, (support + predicted) > 0),
+            weighted=mean_scores(table, support),
+            classes=class_table(self.labels, table, predicted, support),
             confusion=self.counts.copy(),
         )
-
-
-def _divide(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
-    """Element-wise quotient, 0 where `below` is 0."""
-    divisor = np.asarray(below, dtype=np.float64)
-    quotient = np.zeros_like(divisor)
-    np.divide(np.asarray(above, dtype=np.float64), divisor, out=quotient, where=divisor != 0)
-    return quotient
-
-
-def _average(table: NDArray[np.float64], weights: NDArray[Any]) -> AverageScores:
-    """Weighted mean of (precision, recall, F1) rows, shape (3, C), over the classes."""
-    total = _divide(table @ weights.astype(np.float64), np.full(3, weights.sum()))
-    return AverageScores(float(total[0]), float(total[1]), float(total[2]))

@@ -75,6 +75,18 @@ def test_truth_is_rows_and_prediction_is_columns():
     assert scores.classes[0].precision == 0.0  # never predicted
 
 
+def test_numbers_to_watch():
+    scores = count([0, 0, 1], [1, 0, 1], 3)
+    assert scores.numbers() == {
+        "accuracy": pytest.approx(2 / 3),
+        "macro_f1": pytest.approx(2 / 3),  # the third class never occurs
+        "weighted_f1": pytest.approx(2 / 3),
+    }
+    assert count([0, 0, 0, 1], [0, 0, 1, 1], 2).numbers()["weighted_f1"] == pytest.approx(
+        0.8 * 0.75 + 2 / 3 / 4
+    )
+
+
 def test_scores_are_json():
     assert json.loads(json.dumps(count([0, 1], [0, 1], 2).to_dict()))["accuracy"] == 1.0
 
