@@ -55,7 +55,8 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict
 
 def _rows_at_once(group: pq.RowGroupMetaData) -> int:
     row_bytes = group.total_byte_size // max(1, group.num_rows)
-    return max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES // max(1, row_bytes)))
+    rows: int = _BATCH_BYTES // max(1, row_bytes)
+    return max(1, min(_MAX_BATCH_ROWS, rows))
 
 
 def _as_dicts(path: Path, batch: pa.RecordBatch, first: int) -> list[dict[str, Any]]:
