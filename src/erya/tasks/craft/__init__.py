@@ -1,0 +1,1 @@
+"""Training craft: what may be switched on for any task when labelled texts are few."""
