@@ -46,6 +46,8 @@ class EncodingReport:
         unknown: what stood in the text where [UNK] stands now, with counts.
         longest: tokens the longest input would have had.
         cut_places: where the first few of the truncated inputs stand, with their lengths.
+        windowed_texts: inputs cut into several windows, which lose nothing.
+        windows: inputs of the network where texts are cut into windows, otherwise 0.
     """
 
     texts: int = 0
@@ -56,6 +58,8 @@ class EncodingReport:
     unknown: Counter[str] = field(default_factory=Counter)
     longest: int = 0
     cut_places: list[str] = field(default_factory=list)
+    windowed_texts: int = 0
+    windows: int = 0
 
     @property
     def truncated_share(self) -> float:
@@ -81,7 +85,14 @@ class EncodingReport:
         self.unknown.update(other.unknown)
         self.longest = max(self.longest, other.longest)
         self.cut_places = (self.cut_places + other.cut_places)[:_SHOWN]
+        self.windowed_texts += other.windowed_texts
+        self.windows += other.windows
         return self
+
+    def note_cut(self, place: str) -> None:
+        """Remember where a truncated input stands, if it is among the first few."""
+        if len(self.cut_places) < _SHOWN:
+            self.cut_places.append(place)
 
     def require_whole(self, limit: LengthLimit) -> None:
         """Refuse what was cut, unless `limit` allows it.
@@ -112,6 +123,8 @@ class EncodingReport:
             "truncated_texts": self.truncated_texts,
             "truncated_share": self.truncated_share,
             "lost_tokens": self.lost_tokens,
+            "windowed_texts": self.windowed_texts,
+            "windows": self.windows,
             "unknown_tokens": self.unknown_tokens,
             "unknown_share": self.unknown_share,
             "unknown": dict(self.unknown.most_common(20)),
@@ -124,6 +137,10 @@ class EncodingReport:
             lines.append(
                 f"truncated: {self.truncated_texts:,} texts ({self.truncated_share:.1%}), "
                 f"{self.lost_tokens:,} tokens lost"
+            )
+        if self.windowed_texts:
+            lines.append(
+                f"cut into windows that overlap: {self.windowed_texts:,} texts; {self.windows:,} inputs"
             )
         if self.unknown_tokens:
             shown = " ".join(f"{piece}×{count}" for piece, count in self.unknown.most_common(_SHOWN))
@@ -166,13 +183,14 @@ def encode_texts(
     )
     report.require_whole(limit)
     for index, encoding in enumerate(encodings):
-        _count_unknown(
+        count_unknown(
             report, encoding, texts[index], pairs[index] if pairs is not None else "", tokenizer.unk_id
         )
     return encodings, report
 
 
-def _count_unknown(report: EncodingReport, encoding: Encoding, text: str, pair: str, unk_id: int) -> None:
+def count_unknown(report: EncodingReport, encoding: Encoding, text: str, pair: str, unk_id: int) -> None:
+    """Add the tokens of an encoding that are [UNK], with what stands for them in the texts, to `report`."""
     for place in np.flatnonzero(encoding.ids == unk_id).tolist():
         start, end = encoding.spans[place].tolist()
         report.unknown[(pair if encoding.text_ids[place] == 1 else text)[start:end]] += 1
