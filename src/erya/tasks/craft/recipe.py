@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -68,15 +68,28 @@ class WordDropoutRecipe(StrictModel):
 
 
 class FreezeRecipe(StrictModel):
-    """What of the encoder is not trained.
+    """What of the encoder is not trained. `all` is short for everything.
 
     Attributes:
-        embeddings: whether the embeddings stay as they are.
-        layers: so many layers, the lowest ones, stay as they are.
+        everything: whether the whole encoder, but for its pooler, stays as it is.
+        embeddings: whether the embeddings do.
+        layers: so many layers do, the lowest ones.
     """
 
+    everything: bool = False
     embeddings: bool = False
     layers: int = Field(default=0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_is_everything(cls, given: Any) -> Any:
+        return {"everything": True} if given == "all" else given
+
+    @model_validator(mode="after")
+    def _parts_are_of_something(self) -> Self:
+        if self.everything and (self.embeddings or self.layers):
+            raise ValueError("everything is frozen already: leave embeddings and layers out")
+        return self
 
 
 class LoraRecipe(StrictModel):
@@ -117,7 +130,7 @@ class CraftRecipe(StrictModel):
         attention_dropout_prob: of attention probabilities; None is the model's own.
         dropout_samples: so many times the head sees the encoder's states, each with other dropout; the losses
             are averaged.
-        freeze: what of the encoder is not trained; `all` is the whole of it but the pooler.
+        freeze: what of the encoder is not trained.
         cached_states: of a frozen encoder, keep what it says of every text in a file of this number format,
             computed once and without dropout, so that an epoch trains the head alone; None computes it anew.
         lora: corrections of low rank in place of training the encoder.
@@ -131,16 +144,14 @@ class CraftRecipe(StrictModel):
     hidden_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
     attention_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
     dropout_samples: int = Field(default=1, ge=1)
-    freeze: Literal["all"] | FreezeRecipe = FreezeRecipe()
+    freeze: FreezeRecipe = FreezeRecipe()
     cached_states: Literal["float16", "float32"] | None = None
     lora: LoraRecipe | None = None
 
     @model_validator(mode="after")
     def _parts_go_together(self) -> Self:
         if self.mixup is not None and (self.r_drop is not None or self.adversarial is not None):
-            raise ValueError(
-                "mixup goes with neither r_drop nor adversarial: they ask about single sequences"
-            )
+            raise ValueError("mixup goes with neither r_drop nor adversarial, which are about single texts")
         if self.lora is not None and self.freeze != FreezeRecipe():
             raise ValueError("lora trains nothing else of the encoder already: leave freeze out")
         if self.cached_states is not None:
@@ -148,13 +159,13 @@ class CraftRecipe(StrictModel):
         return self
 
     def _require_cacheable(self) -> None:
-        if self.freeze != "all":
+        if not self.freeze.everything:
             raise ValueError("cached_states is for an encoder that does not change: set craft.freeze=all")
         idle = ("adversarial", "word_dropout", "hidden_dropout_prob", "attention_dropout_prob")
         given = [name for name in idle if getattr(self, name) is not None]
         if given:
             raise ValueError(
-                f"cached_states runs the encoder once, before training: {given[0]} would be idle"
+                f"cached_states runs the encoder once, in the beginning: {given[0]} would be idle"
             )
 
     def require_fits(self, kind: str) -> None:
