@@ -18,7 +18,7 @@ from erya.errors import ConfigError
 from erya.files import atomic_write, exclusive
 from erya.runtime import generator, is_out_of_memory, pick_dtype, shortage
 from erya.train.ahead import Ahead, next_place, pace_for
-from erya.train.average import Average
+from erya.train.average import build_average
 from erya.train.determinism import deterministic
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
 from erya.train.identity import changed_keys, identity_of, require_same, steering_note
@@ -158,8 +158,7 @@ class Loop:
         trainable.module.to(self.device).train()
         self.spread = spread(trainable.module, recipe.parallel, ranks)
         self.optimiser = build_optimiser(self.spread.module, recipe)
-        decay = None if recipe.average is None else recipe.average.decay
-        self.average = None if decay is None else Average(self.spread.module, decay=decay)
+        self.average = build_average(self.spread.module, recipe.average)
         self.keeping = Keeping(
             directory / CHECKPOINTS_DIRECTORY,
             keep=recipe.keep_checkpoints,
@@ -267,7 +266,7 @@ class Loop:
         self.optimiser.set_rate(rate_factor)
         result, micro_batches, waited_s = self._learn(ahead)
         if result.fault is None and self.average is not None:
-            self.average.update()
+            self.average.update(self.length.progress(state))
         seconds = time.perf_counter() - began
         if self.recipe.max_time_s is not None:  # then the ranks' clocks must agree
             seconds = self.ranks.broadcast(seconds)

@@ -41,6 +41,7 @@ CHANGEABLE_ON_RESUME = frozenset(
         "guard.window",
         "guard.action",
         "guard.limit",
+        "average.kind",  # runs from before there were two lack it; another kind has other keys besides
     }
 )
 # Of these, what changes what is learnt: said when a run is resumed with another value.
@@ -95,15 +96,34 @@ class BatchRamp(StrictModel):
         return Ramp(self.from_tokens, self.over_tokens)
 
 
-class AverageRecipe(StrictModel):
-    """A running mean of the weights, which is what is evaluated and kept in the end.
+class MovingMeanRecipe(StrictModel):
+    """An exponential moving average of the weights, which is what is evaluated and kept in the end.
 
     Attributes:
+        kind: ema.
         decay: what stays of the mean at every step; at first less does, so that the random beginning is soon
             forgotten.
     """
 
+    kind: Literal["ema"] = "ema"
     decay: float = Field(default=0.999, gt=0, lt=1)
+
+
+class EqualMeanRecipe(StrictModel):
+    """Stochastic weight averaging: the equal mean over the last part of training is evaluated and kept.
+
+    Attributes:
+        kind: swa.
+        start_ratio: share of the training length before the first step that counts. A learning rate that has
+            already fallen to nothing there leaves little to average: `schedule: constant`, or a greater
+            `final_lr_ratio`, goes with it.
+    """
+
+    kind: Literal["swa"]
+    start_ratio: float = Field(default=0.75, ge=0, lt=1)
+
+
+AverageRecipe = MovingMeanRecipe | EqualMeanRecipe
 
 
 class GuardRecipe(StrictModel):
@@ -207,7 +227,7 @@ class TrainRecipe(StrictModel):
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = Field(default=1e-6, gt=0)
     clip_norm: float = Field(default=1.0, gt=0)
-    average: AverageRecipe | None = None
+    average: AverageRecipe | None = Field(default=None, discriminator="kind")
     guard: GuardRecipe | None = None
     deterministic: bool = False
     parallel: ParallelRecipe = ParallelRecipe()
@@ -227,6 +247,11 @@ class TrainRecipe(StrictModel):
     @classmethod
     def _adamw_unless_said(cls, given: Any) -> Any:
         return {"kind": "adamw", **given} if isinstance(given, dict) else given
+
+    @field_validator("average", mode="before")
+    @classmethod
+    def _ema_unless_said(cls, given: Any) -> Any:
+        return {"kind": "ema", **given} if isinstance(given, dict) else given
 
     @field_validator("micro_batch_tokens", mode="before")
     @classmethod
