@@ -30,7 +30,7 @@ class Record:
 
     Attributes:
         path: the file it stands in.
-        line: the line it begins on, from 1; of a Parquet file the row.
+        line: the line it begins on, from 1; of a Parquet file the row; 0 where it stands in no file.
         values: the wanted fields of text, by the caller's names for them.
         data: the wanted structured fields, as JSON has them: lists, objects, numbers, null.
         unit: what `line` counts.
@@ -45,7 +45,7 @@ class Record:
     @property
     def where(self) -> str:
         """The place for an error message: file and line."""
-        return f"{self.path}, {self.unit} {self.line}"
+        return f"{self.path}, {self.unit} {self.line}" if self.line else self.path
 
 
 def read_records(
