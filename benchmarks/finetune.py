@@ -92,7 +92,7 @@ def erya(size: tuple[int, int, int]) -> Callable[[], float]:
     from erya.models.encoder import Encoder
     from erya.nn.losses import summed_cross_entropy
     from erya.nn.packing import PackedTensors
-    from erya.tasks.classify.head import SequenceClassifier
+    from erya.models.heads.sequence import SequenceClassifier
 
     layers, width, heads = size
     config = EncoderConfig(

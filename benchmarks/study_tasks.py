@@ -35,7 +35,7 @@ class Fitting:
 def chnsenticorp_accuracy(model: Path, work: Path, fitting: Fitting) -> float:
     """Accuracy on the dev split after `fitting.epochs`, in [0, 1]."""
     from erya.config import validate
-    from erya.tasks.classify.finetune import finetune
+    from erya.tasks.finetune import finetune
     from erya.tasks.classify.recipe import ClassifyRecipe
 
     folder = DATA / "tasks" / "chnsenticorp"

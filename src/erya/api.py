@@ -6,27 +6,16 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from erya.errors import CheckpointError
 from erya.runtime import require
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
     from erya.models.encoder import Encoder
-    from erya.tasks.classify.predict import Predictor
+    from erya.tasks.predictor import Predictor
     from erya.tokenizer.any_tokenizer import AnyTokenizer
 
 Model = TypeVar("Model", bound="Module")
-
-# What a directory is whose head predicts no labels of texts.
-_KINDS = {
-    None: "an encoder without a task head",
-    "masked_lm": "a masked language model",
-    "tag": "a classifier of tokens",
-    "answer": "a model that finds answers",
-    "next_sentence": "a model of pairs of sentences",
-    "replaced_token": "a discriminator of replaced tokens",
-}
 
 
 def open_tokenizer(directory: str | PathLike[str]) -> AnyTokenizer:
@@ -72,27 +61,17 @@ def open_encoder(directory: str | PathLike[str], *, max_positions: int | None = 
 
 
 def load(directory: str | PathLike[str]) -> Predictor:
-    """Open a fine-tuned model for prediction: `erya.load(directory).predict(texts)`.
+    """Open a fine-tuned model of any task for prediction: `erya.load(directory).predict(texts)`.
 
     Args:
         directory: a model directory with a task head, ours or any Hugging Face sequence classifier's.
     Raises:
-        CheckpointError: the directory is not a model, or its task is not one that predicts labels.
+        CheckpointError: the directory is not a model, or it was fine-tuned for no task.
     """
     require("torch")
-    from erya.checkpoints.configuration import read_configuration
-    from erya.tasks.classify.predict import Predictor
+    from erya.tasks.predictor import Predictor
 
-    path = Path(directory)
-    _, foreign, info = read_configuration(path)
-    if info.task == "classify":
-        return Predictor.open(path)
-    kind = _KINDS[info.task]
-    raise CheckpointError(
-        "; ".join([f"this is {kind}, it predicts no labels", *foreign.notes]),
-        where=str(path),
-        hint="fine-tune it first: erya finetune classify --model DIR --train FILE --dev FILE --out DIR",
-    )
+    return Predictor.open(Path(directory))
 
 
 def accelerate(model: Model) -> Model:

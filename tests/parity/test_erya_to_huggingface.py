@@ -25,7 +25,7 @@ from erya.models.encoder import Encoder
 from erya.models.initialise import initialise
 from erya.models.masked_lm import MaskedLanguageModel
 from erya.nn.packing import PackedTensors
-from erya.tasks.classify.head import SequenceClassifier
+from erya.models.heads.sequence import SequenceClassifier
 from erya.tokenizer.wordpiece import Tokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -16,7 +16,7 @@ from erya.checkpoints.directory import load_encoder, load_masked_language_model,
 from erya.checkpoints.loading import load_tensors
 from erya.models.encoder import Encoder
 from erya.nn.packing import PackedTensors
-from erya.tasks.classify.head import SequenceClassifier
+from erya.models.heads.sequence import SequenceClassifier
 
 SIZES = [
     pytest.param(TINY, id="tiny"),

@@ -85,7 +85,7 @@ def classify_recipe(tiny_base, reviews):
 @pytest.fixture(scope="session")
 def tiny_run(classify_recipe, tmp_path_factory) -> Path:
     """The run directory of a finished fine-tuning; the classifier is in `model/`."""
-    from erya.tasks.classify.finetune import finetune
+    from erya.tasks.finetune import finetune
 
     folder = tmp_path_factory.mktemp("run") / "reviews"
     finetune(classify_recipe(), folder, tell=lambda text: None)

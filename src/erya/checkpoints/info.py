@@ -14,6 +14,7 @@ from erya.files import to_json
 
 INFO_FILE = "erya.json"
 TaskName = Literal["masked_lm", "classify", "tag", "answer", "next_sentence", "replaced_token"]
+KindName = Literal["classify", "tag", "answer", "match", "embed"]
 LABELLED: tuple[TaskName, ...] = ("classify", "tag")
 ABSENT_HEAD = (
     "there is no masked-language head: the encoder is whole, but what it would say of a masked token is noise"
@@ -27,19 +28,24 @@ class ModelInfo(StrictModel):
     Attributes:
         format_version: of this file.
         task: which head the directory holds; None for an encoder alone.
+        kind: the kind of task it was fine-tuned for, where the head alone does not say it: a classifier that
+            matches pairs, an encoder whose states are sentence vectors.
         labels: names of the classes, in the order of the logits; only with `classify` and `tag`.
         max_length: tokens of the longest sequence the model was trained for, [CLS] and [SEP] included.
         tokenizer_mode: `native` covers every character, `reference` equals Hugging Face's.
         classifier_dropout_prob: dropout before the classifier; None means the encoder's.
+        settings: what the kind of task needs besides to be what it was in training; free JSON, checked by it.
         provenance: where the model comes from: recipe, data, seed, parent; free JSON.
     """
 
     format_version: Literal[1] = 1
     task: TaskName | None = None
+    kind: KindName | None = None
     labels: tuple[str, ...] | None = None
     max_length: int = Field(gt=2)
     tokenizer_mode: Literal["native", "reference"] = "reference"
     classifier_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

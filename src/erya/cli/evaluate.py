@@ -51,7 +51,7 @@ def _evaluate(
     from erya.evaluate.report import SCORES_FILE, require_same, training_rows, write_report
     from erya.evaluate.run import evaluate
     from erya.files import atomic_write, to_json
-    from erya.tasks.classify.predict import Predictor
+    from erya.tasks.predictor import Predictor
 
     require_same(out, model=model, data=data)
     predictor = Predictor.open(model, device=device, precision=parse_precision(precision))

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,18 +16,22 @@ from erya.cli.options import PrecisionOption, parse_precision
 from erya.errors import InputError
 
 if TYPE_CHECKING:
-    from erya.tasks.classify.task import Example
+    from erya.data.records import Record
+    from erya.tasks.predictor import Predictor
 
-HELP = """Predict the label of texts.
+HELP = """Predict with a fine-tuned model.
 
-Prints one JSON object a line, in the order of the texts: `text`, `label`, and `scores`, which gives each
-label its probability. MODEL is a directory that `erya finetune classify` wrote or any Hugging Face
-sequence classifier's (BERT, ERNIE, RoBERTa, ...).
+Prints one JSON object a line, in the order of the texts. What it holds is the task's: `classify` gives
+`label` and the probability of each label, `tag` gives `entities` and `answer` gives `answers` (with `start`
+and `end` in characters of the text as it was given), `match` gives `score`, `embed` gives `embedding`. MODEL
+is a directory that `erya finetune` wrote or any Hugging Face model's with such a head (BERT, ERNIE,
+RoBERTa, ...).
 
 What is predicted is, in this order: `-` (or nothing), the lines of stdin; an existing file; otherwise the
 argument itself. A file or stdin holds a text a line. With --tab each line holds two texts with a tab between
-them. A .tsv, .csv or .jsonl file (perhaps compressed) is read by columns: --text, and --pair for pairs;
---jsonl says that stdin holds JSON objects.
+them (for `answer` question and context). A .tsv, .csv or .jsonl file (perhaps compressed) is read by columns:
+--text (for `answer` the question), and --pair for second texts (for `answer` the context); --jsonl says that
+stdin holds JSON objects.
 
 \b
 Example:
@@ -49,7 +53,9 @@ def register(app: typer.Typer) -> None:
 def _predict(
     model: Path = typer.Argument(..., metavar="MODEL", help="Model directory."),
     source: str = typer.Argument("-", metavar="[TEXT|FILE|-]", help="What to predict."),
-    text: str = typer.Option("text", help="Column of the text in a .tsv, .csv or .jsonl file."),
+    text: str = typer.Option(
+        None, help="Column of the text in a .tsv, .csv or .jsonl file.  [default: text]"
+    ),
     pair: str = typer.Option(None, help="Column of the second text there."),
     tab: bool = typer.Option(False, "--tab", help="A line holds two texts with a tab between."),
     jsonl: bool = typer.Option(False, "--jsonl", help="Stdin holds JSON objects, one a line."),
@@ -61,12 +67,13 @@ def _predict(
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
 ) -> None:
     from erya.cli.progress import counting
-    from erya.tasks.classify.predict import Predictor
+    from erya.tasks.predictor import Predictor, kind_of
     from erya.tasks.texts import EncodingReport
 
-    columns = {"text": text, **({"pair": pair} if pair is not None else {})}
-    examples = _examples(source, columns=columns, tab=tab, jsonl=jsonl)
+    fields = _fields(kind_of(model).inputs, text=text, pair=pair)
+    records = _records(source, fields=fields, tab=tab, jsonl=jsonl)
     predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
+    examples = _examples(records, predictor)
     total = EncodingReport()
     with counting("predicting", unit="texts") as progress:
         while group := list(itertools.islice(examples, chunk)):
@@ -83,29 +90,44 @@ def _predict(
             messages.print(line, markup=False)
 
 
-def _examples(source: str, *, columns: dict[str, str], tab: bool, jsonl: bool) -> Iterator[Example]:
-    """The texts `source` stands for; a missing or empty file is found before the model is opened."""
-    from erya.data.records import read_json_lines, read_records
-    from erya.tasks.classify.task import Example, read_example
+def _fields(inputs: tuple[str, ...], *, text: str | None, pair: str | None) -> dict[str, str]:
+    """The fields the task takes, as far as they are given, and the columns they stand in."""
+    first, *others = inputs
+    fields = {first: text or first}
+    if pair is not None and not others:
+        raise InputError("--pair was given, but this model takes one text at a time")
+    if others and (pair is not None or others[0] != "pair"):
+        fields[others[0]] = pair or others[0]
+    return fields
 
+
+def _records(source: str, *, fields: dict[str, str], tab: bool, jsonl: bool) -> Iterator[Record]:
+    """The rows `source` stands for; a missing or empty file is found before the model is opened."""
+    from erya.data.records import Record, read_json_lines, read_records
+
+    names = tuple(fields)
+    if tab and len(names) < 2:
+        names = (*names, "pair")
     if source == "-":
         if standard_input().isatty():
             messages.print("reading texts from the terminal, one a line; Ctrl-D ends")
         if jsonl:
-            records = read_json_lines("stdin", standard_input(), columns=columns)
-            return (read_example(record) for record in records)
-        return _line_examples("-", "stdin", tab=tab)
+            return read_json_lines("stdin", standard_input(), columns=fields)
+        return _line_records("-", "stdin", names, tab=tab)
     path = Path(source)
     if not _exists(path):
         if _LOOKS_LIKE_A_FILE.fullmatch(source):
             raise InputError(
                 "no such file", where=source, hint="to predict these words as a text, send them to stdin: -"
             )
-        first, second = _cut(source, "the text", tab=tab)
-        return iter([Example(first, second, None, "the text", 1)])
+        return iter([Record("the text", 0, _cut(source, "the text", names, tab=tab))])
     if _TABLES.search(path.name):
-        return _started(read_example(record) for record in read_records(path, columns=columns))
-    return _started(_line_examples(source, source, tab=tab))
+        return _started(read_records(path, columns=fields))
+    return _started(_line_records(source, source, names, tab=tab))
+
+
+def _examples(records: Iterator[Record], predictor: Predictor) -> Iterator[Any]:
+    return map(predictor.task.read, records)
 
 
 def _exists(path: Path) -> bool:
@@ -116,28 +138,32 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _line_examples(source: str, name: str, *, tab: bool) -> Iterator[Example]:
-    from erya.tasks.classify.task import Example
+def _line_records(source: str, name: str, fields: tuple[str, ...], *, tab: bool) -> Iterator[Record]:
+    from erya.data.records import Record
 
     for number, line in enumerate(read_lines(source), 1):
-        where = f"{name}, line {number}"
-        first, second = _cut(line, where, tab=tab)
-        yield Example(first, second, None, where, number)
+        yield Record(name, number, _cut(line, f"{name}, line {number}", fields, tab=tab))
 
 
-def _cut(line: str, where: str, *, tab: bool) -> tuple[str, str | None]:
+def _cut(line: str, where: str, fields: tuple[str, ...], *, tab: bool) -> dict[str, str]:
     """The text, or with `tab` the two texts, of a line."""
     if not tab:
-        return line, None
+        if len(fields) > 1:
+            raise InputError(
+                f"this model takes two texts, {fields[0]} and {fields[1]}",
+                where=where,
+                hint=f"--tab: a line holds both with a tab between; or a .jsonl with {' and '.join(fields)}",
+            )
+        return {fields[0]: line}
     first, *others = line.split("\t")
     if len(others) != 1:
         raise InputError(
             f"two texts with one tab between are wanted, there are {len(others)} tabs", where=where
         )
-    return first, others[0]
+    return {fields[0]: first, fields[1]: others[0]}
 
 
-def _started(examples: Iterator[Example]) -> Iterator[Example]:
-    """`examples` of a file with the first one already read, so that a bad file is noticed now."""
-    first = next(examples)  # there is one: who reads a file refuses an empty one
-    return itertools.chain([first], examples)
+def _started(records: Iterator[Record]) -> Iterator[Record]:
+    """`records` of a file with the first one already read, so that a bad file is noticed now."""
+    first = next(records)  # there is one: who reads a file refuses an empty one
+    return itertools.chain([first], records)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from erya.tasks.classify.examples import describe, read_split
+from erya.tasks.classify.recipe import ClassifyRecipe
+from erya.tasks.splits import read_split
+from erya.tasks.table import KINDS
 
 if TYPE_CHECKING:
     from erya.train.protocols import Tell
@@ -45,8 +47,9 @@ class ClassificationProbe:
     ) -> None:
         self._files, self._tell, self._told = (train_file, dev_file), tell, False
         self._threads = "null" if num_threads is None else str(num_threads)
-        columns = {"text": "text", "label": "label"}
-        for line in describe(*read_split(train_file, dev_file, columns=columns)):
+        recipe = ClassifyRecipe(model="", train_file=str(train_file), dev_file=str(dev_file))
+        kind = KINDS[recipe.kind]
+        for line in kind.describe(*read_split(kind, recipe)):
             tell(f"probe: {line}")
 
     def __call__(self, model: Path) -> Mapping[str, float]:

@@ -19,7 +19,7 @@ from erya.demo.texts import DemoTexts, Review, load_texts
 from erya.errors import ConfigError, EryaError, StorageError
 from erya.evaluate.run import evaluate
 from erya.files import atomic_write
-from erya.tasks.classify.predict import Predictor
+from erya.tasks.predictor import Predictor
 
 SENTENCES = (
     "房间很干净，服务也周到，下次还来。",

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 from erya import __version__
 from erya.data.records import read_records
 from erya.files import atomic_write, sha256_of, to_json
-from erya.metrics.classification import ClassificationScores, ConfusionCounts
-from erya.tasks.classify.predict import Predictor
+from erya.metrics.classification import ClassificationScores
+from erya.tasks.predictor import Predictor
 from erya.tasks.classify.task import Example, Prediction
 from erya.tasks.texts import EncodingReport
 
@@ -150,7 +150,7 @@ def evaluate(
     if not truncate:
         _require_whole(predictor, data, columns=columns, max_length=max_length)
     when, begin = datetime.now().astimezone().isoformat(timespec="seconds"), time.perf_counter()
-    counts, report, mistakes = ConfusionCounts(predictor.task.labels), EncodingReport(), _Surest(num_mistakes)
+    counts, report, mistakes = predictor.task.tally(), EncodingReport(), _Surest(num_mistakes)
     with ExitStack() as stack:
         stream = stack.enter_context(atomic_write(predictions)) if predictions is not None else None
         records = read_records(data, columns=columns)
@@ -158,20 +158,22 @@ def evaluate(
             answers, part = predictor.predict_examples(
                 examples, truncate=truncate, max_length=max_length, batch_tokens=batch_tokens
             )
-            predictor.task.count(counts, answers, examples)
+            counts.add(answers, examples)
             report += part
             mistakes.add(examples, answers)
             if stream is not None:
                 _write(stream, examples, answers)
             progress(len(examples))
+    scores = counts.scores()
+    assert isinstance(scores, ClassificationScores)
     return Evaluation(
         model=model,
         data=data,
         data_sha256=sha256_of(data),
         when=when,
         version=__version__,
-        labels=predictor.task.labels,
-        scores=counts.scores(),
+        labels=predictor.task.labels or (),
+        scores=scores,
         encoding=report,
         mistakes=mistakes.sorted(),
         seconds=time.perf_counter() - begin,
@@ -187,7 +189,7 @@ def _require_whole(
     report = EncodingReport()
     records = read_records(data, columns=columns)
     for examples in _chunks(map(predictor.task.read, records)):
-        report += predictor.encode(examples, truncate=True, max_length=max_length)[1]
+        report += predictor.encode(examples, truncate=True, max_length=max_length).report
     report.require_whole(predictor.limit(max_length, truncate=False))
 
 

@@ -1,4 +1,4 @@
-"""What a task's network side gives to training and prediction: logits, losses and outputs of packed batches."""
+"""What a task's network side gives to training and prediction: logits, losses, outputs of packed batches."""
 
 from __future__ import annotations
 

@@ -87,6 +87,22 @@ class Encoded:
     encodings: Sequence[Encoding]
     report: EncodingReport
 
+    def take(self, examples: NDArray[np.integer]) -> Encoded:
+        """The sequences of some examples, in the order given; the report stays that of all."""
+        starts = np.searchsorted(self.owners, examples, side="left")
+        ends = np.searchsorted(self.owners, examples, side="right")
+        places = [place for start, end in zip(starts, ends, strict=True) for place in range(start, end)]
+        return Encoded(
+            [self.features[place] for place in places],
+            np.repeat(np.arange(len(examples), dtype=np.int64), ends - starts),
+            [self.encodings[place] for place in places],
+            self.report,
+        )
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each example, its windows together, shape (E,)."""
+        return np.bincount(self.owners, weights=[len(item.ids) for item in self.features]).astype(np.int64)
+
 
 class Task(Protocol[ExampleT, PredictionT]):
     """From a row of a file to inputs, from the network's outputs to answers and scores."""
@@ -109,9 +125,7 @@ class Task(Protocol[ExampleT, PredictionT]):
         """
         ...
 
-    def encode(
-        self, examples: Sequence[ExampleT], tokenizer: AnyTokenizer, *, limit: LengthLimit
-    ) -> Encoded:
+    def encode(self, examples: Sequence[ExampleT], tokenizer: AnyTokenizer, *, limit: LengthLimit) -> Encoded:
         """Turn examples into inputs, with targets where the truth is known.
 
         Raises:

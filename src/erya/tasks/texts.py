@@ -48,6 +48,8 @@ class EncodingReport:
         cut_places: where the first few of the truncated inputs stand, with their lengths.
         windowed_texts: inputs cut into several windows, which lose nothing.
         windows: inputs of the network where texts are cut into windows, otherwise 0.
+        misfits: annotated spans that do not fit the tokens, by what is the matter with them.
+        misfit_places: where the first few of them stand.
     """
 
     texts: int = 0
@@ -60,6 +62,14 @@ class EncodingReport:
     cut_places: list[str] = field(default_factory=list)
     windowed_texts: int = 0
     windows: int = 0
+    misfits: Counter[str] = field(default_factory=Counter)
+    misfit_places: list[str] = field(default_factory=list)
+
+    def note_misfit(self, reason: str, place: str) -> None:
+        """Count a span that does not fit the tokens; `reason` is what such spans do: `begin inside a token`."""
+        self.misfits[reason] += 1
+        if len(self.misfit_places) < _SHOWN:
+            self.misfit_places.append(place)
 
     @property
     def truncated_share(self) -> float:
@@ -87,6 +97,8 @@ class EncodingReport:
         self.cut_places = (self.cut_places + other.cut_places)[:_SHOWN]
         self.windowed_texts += other.windowed_texts
         self.windows += other.windows
+        self.misfits.update(other.misfits)
+        self.misfit_places = (self.misfit_places + other.misfit_places)[:_SHOWN]
         return self
 
     def note_cut(self, place: str) -> None:
@@ -125,6 +137,7 @@ class EncodingReport:
             "lost_tokens": self.lost_tokens,
             "windowed_texts": self.windowed_texts,
             "windows": self.windows,
+            "misfits": dict(self.misfits.most_common()),
             "unknown_tokens": self.unknown_tokens,
             "unknown_share": self.unknown_share,
             "unknown": dict(self.unknown.most_common(20)),
@@ -142,6 +155,9 @@ class EncodingReport:
             lines.append(
                 f"cut into windows that overlap: {self.windowed_texts:,} texts; {self.windows:,} inputs"
             )
+        if self.misfits:
+            counts = ", ".join(f"{count:,} {reason}" for reason, count in self.misfits.most_common())
+            lines.append(f"annotated spans that do not fit: {counts}; the first: {_joined(self.misfit_places)}")
         if self.unknown_tokens:
             shown = " ".join(f"{piece}×{count}" for piece, count in self.unknown.most_common(_SHOWN))
             lines.append(

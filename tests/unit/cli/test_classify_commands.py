@@ -11,7 +11,7 @@ from tiny_reviews import NEGATIVE, POSITIVE
 pytest.importorskip("torch")
 
 from erya.cli import main
-from erya.tasks.classify.predict import Predictor
+from erya.tasks.predictor import Predictor
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_pairs_by_tab(erya, tiny_run):
         (["{model}", "{empty}"], "empty"),
         (["{model}", "{binary}"], "UTF-8|binary"),
         (["{model}", "好" * 40], "--truncate"),
-        (["{base}", "很好"], "no classifier"),
+        (["{base}", "很好"], "encoder without a task head"),
         (["no/model", "很好"], "no such directory"),
         (["{model}", "很好", "--precision", "float31"], "float32"),
         (["{model}", "{table}", "--text", "text_b"], "text_a"),

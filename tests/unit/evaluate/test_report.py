@@ -15,7 +15,7 @@ from erya.errors import InputError
 from erya.evaluate.plots import confusion_picture, curves_picture
 from erya.evaluate.report import render_report, training_rows, write_report
 from erya.evaluate.run import evaluate
-from erya.tasks.classify.predict import Predictor
+from erya.tasks.predictor import Predictor
 
 COLUMNS = {"text": "text_a", "label": "label"}
 NASTY = "很差<script>alert('x')</script>&好" + "好" * 9

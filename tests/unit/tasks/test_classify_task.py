@@ -37,7 +37,9 @@ def test_one_class_is_nothing_to_learn(labels):
 
 def test_encode_gives_ids_targets_and_counts(tokenizer):
     task = ClassifyTask(("差", "好"))
-    features, report = task.encode([example("很好", "好"), example("差鑫", "差")], tokenizer, limit=WIDE)
+    encoded = task.encode([example("很好", "好"), example("差鑫", "差")], tokenizer, limit=WIDE)
+    features, report = encoded.features, encoded.report
+    assert encoded.owners.tolist() == [0, 1]
     assert [len(item.ids) for item in features] == [4, 4]
     assert [int(item.targets["labels"]) for item in features] == [1, 0]
     assert features[0].targets["labels"].dtype == np.int64
@@ -46,9 +48,8 @@ def test_encode_gives_ids_targets_and_counts(tokenizer):
 
 
 def test_pairs_have_two_segments_and_unknown_comes_from_the_right_text(tokenizer):
-    features, report = ClassifyTask(("0", "1")).encode(
-        [example("怎么还款", None, "鑫款")], tokenizer, limit=WIDE
-    )
+    encoded = ClassifyTask(("0", "1")).encode([example("怎么还款", None, "鑫款")], tokenizer, limit=WIDE)
+    features, report = encoded.features, encoded.report
     assert features[0].type_ids.tolist() == [0] * 6 + [1] * 3
     assert features[0].targets == {} and report.unknown == {"鑫": 1}
 
@@ -78,16 +79,16 @@ def test_reports_add_up(tokenizer):
     cut = LengthLimit(max_length=4, truncate=True, model_limit=8)
     whole = EncodingReport()
     for text in ("很好很好", "鑫", "好"):
-        whole += ClassifyTask(("0", "1")).encode([example(text)], tokenizer, limit=cut)[1]
+        whole += ClassifyTask(("0", "1")).encode([example(text)], tokenizer, limit=cut).report
     assert (whole.texts, whole.truncated_texts, whole.lost_tokens, whole.longest) == (3, 1, 2, 6)
     assert whole.truncated_share == pytest.approx(1 / 3) and whole.to_dict()["unknown"] == {"鑫": 1}
     assert EncodingReport().truncated_share == EncodingReport().unknown_share == 0.0
 
 
-def test_decode_is_softmax_with_labels_in_order():
-    predictions = ClassifyTask(("差", "好")).decode(
-        np.array([[0.0, np.log(3)]], np.float32), [example("很好")]
-    )
+def test_decode_is_softmax_with_labels_in_order(tokenizer):
+    task, examples = ClassifyTask(("差", "好")), [example("很好")]
+    encoded = task.encode(examples, tokenizer, limit=WIDE)
+    predictions = task.decode([np.array([0.0, np.log(3)], np.float32)], encoded, examples)
     assert predictions[0].label == "好"
     assert list(predictions[0].scores) == ["差", "好"]
     assert predictions[0].scores["好"] == pytest.approx(0.75)
@@ -99,11 +100,14 @@ def test_softmax_survives_large_logits():
     assert np.isfinite(rows).all() and rows.sum(axis=1) == pytest.approx([1.0, 1.0])
 
 
-def test_score_compares_with_the_truth():
-    task = ClassifyTask(("差", "好"))
-    examples = [example("a", "好"), example("b", "差")]
-    predictions = task.decode(np.array([[0, 1], [0, 1]], np.float32), examples)
-    assert task.score(predictions, examples).confusion.tolist() == [[0, 1], [0, 1]]
+def test_the_tally_compares_with_the_truth_batch_by_batch(tokenizer):
+    task, tally = ClassifyTask(("差", "好")), ClassifyTask(("差", "好")).tally()
+    for truth in ("好", "差"):
+        examples = [example("大", truth)]
+        encoded = task.encode(examples, tokenizer, limit=WIDE)
+        tally.add(task.decode([np.array([0, 1], np.float32)], encoded, examples), examples)
+    assert tally.scores().confusion.tolist() == [[0, 1], [0, 1]]
+    assert tally.scores().numbers()["accuracy"] == 0.5
 
 
 def test_read_refuses_unknown_labels_with_the_line():

@@ -2,85 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from erya.config import StrictModel
-from erya.train.recipe import Monitor, TrainRecipe
+from erya.checkpoints.info import KindName
+from erya.tasks.recipe import DevMonitor, FinetuneRecipe, FinetuneTraining
 
 
-class ClassifyMonitor(Monitor):
+class ClassifyMonitor(DevMonitor):
     """Which score on the dev file decides about early stopping and about the best checkpoint."""
 
     key: Literal["eval_accuracy", "eval_macro_f1", "eval_weighted_f1", "eval_loss"] = "eval_accuracy"
     mode: Literal["min", "max"] = "max"
-    patience: int | None = Field(default=4, ge=1)
-
-    @model_validator(mode="after")
-    def _mode_fits_the_key(self) -> Self:
-        self.require_mode("min" if self.key == "eval_loss" else "max")
-        return self
 
 
-class ClassifyTraining(TrainRecipe):
-    """`TrainRecipe` with the defaults of fine-tuning.
+class ClassifyTraining(FinetuneTraining):
+    """How a classifier is trained."""
 
-    `batch_tokens` is a second bound beside the recipe's `batch_size`, whichever is reached first; by default
-    32 inputs of 512 tokens fit. `eval_every_steps` None means `evals_per_epoch` of the recipe.
-    """
-
-    epochs: int | None = Field(default=3, ge=1)
-    batch_tokens: int = Field(default=16384, ge=1)
-    learning_rate: float = Field(default=5e-5, gt=0)
-    warmup_ratio: float = Field(default=0.1, ge=0, le=1)
-    betas: tuple[float, float] = (0.9, 0.999)
     monitor: ClassifyMonitor = ClassifyMonitor()
 
-    @model_validator(mode="after")
-    def _batches_do_not_grow(self) -> Self:
-        if self.batch_ramp is not None:
-            raise ValueError("batch_ramp is for pre-training: here batch_size says how large a batch is")
-        return self
 
-
-class ClassifyRecipe(StrictModel):
-    """A fine-tuning run.
+class ClassifyRecipe(FinetuneRecipe):
+    """A fine-tuning run for classification; what all tasks have is said in `FinetuneRecipe`.
 
     Attributes:
-        model: the model directory to start from.
-        train_file: labelled texts to learn from (.tsv .csv .jsonl, perhaps compressed).
-        dev_file: labelled texts that decide when to stop and which state is the best.
         text: column of the text.
         pair: column of the second text, for pairs.
         label: column of the label.
-        max_length: longest input in tokens; None is the model's limit.
-        truncate: whether longer texts are cut (and counted); otherwise they are an error.
-        random_init: take only sizes and vocabulary from `model` and start from random weights.
-        batch_size: examples of a global batch, at most.
-        eval_batch_tokens: tokens computed at once on the dev file, at most.
-        evals_per_epoch: how often the dev file is scored, where `train.eval_every_steps` does not say.
         class_weights: `balanced` gives each class the same share of the loss however rare it is.
         focal_gamma: above 0, texts that are already right count less.
-        classifier_dropout_prob: before the classifier; None is the encoder's.
         train: how to train.
     """
 
-    model: str
-    train_file: str
-    dev_file: str
+    kind: ClassVar[KindName] = "classify"
+
     text: str = "text"
     pair: str | None = None
     label: str = "label"
-    max_length: int | None = Field(default=None, ge=3)
-    truncate: bool = False
-    random_init: bool = False
-    batch_size: int = Field(default=32, ge=1)
-    eval_batch_tokens: int = Field(default=8192, ge=1)
-    evals_per_epoch: int = Field(default=2, ge=1)
     class_weights: Literal["equal", "balanced"] = "equal"
     focal_gamma: float = Field(default=0.0, ge=0)
-    classifier_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
     train: ClassifyTraining = ClassifyTraining()
 
     @property

@@ -17,8 +17,8 @@ from erya.data.features import Features
 from erya.data.records import Record
 from erya.errors import InputError, nearest_hint
 from erya.metrics.classification import ClassificationScores, ConfusionCounts
-from erya.tasks.task import Task
-from erya.tasks.texts import EncodingReport, LengthLimit, encode_texts
+from erya.tasks.task import Encoded, Task
+from erya.tasks.texts import LengthLimit, encode_texts
 from erya.tokenizer.any_tokenizer import AnyTokenizer
 
 
@@ -73,6 +73,11 @@ class ClassifyTask:
 
     labels: tuple[str, ...]
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Nothing: the labels say it all."""
+        return {}
+
     def read(self, record: Record) -> Example:
         """Check one row with the fields `text` and perhaps `pair` and `label`.
 
@@ -99,10 +104,8 @@ class ClassifyTask:
                 hint=nearest_hint(label, self.labels),
             ) from None
 
-    def encode(
-        self, examples: Sequence[Example], tokenizer: AnyTokenizer, *, limit: LengthLimit
-    ) -> tuple[list[Features], EncodingReport]:
-        """Turn examples into model inputs; where the label is known, target `labels`, int64, shape ().
+    def encode(self, examples: Sequence[Example], tokenizer: AnyTokenizer, *, limit: LengthLimit) -> Encoded:
+        """Turn examples into inputs, one each; where the label is known, target `labels`, int64, shape ().
 
         Raises:
             InputError: texts are longer than `limit` and may not be truncated, a label is unknown, or only
@@ -117,11 +120,13 @@ class ClassifyTask:
             Features(encoding.ids, encoding.type_ids, self._targets(example))
             for encoding, example in zip(encodings, examples, strict=True)
         ]
-        return features, report
+        return Encoded(features, np.arange(len(features)), encodings, report)
 
-    def decode(self, outputs: NDArray[np.floating], examples: Sequence[Example]) -> list[Prediction]:
-        """Turn logits, shape (S, C), into labels and probabilities."""
-        probabilities = softmax(outputs)
+    def decode(
+        self, outputs: Sequence[NDArray[Any]], encoded: Encoded, examples: Sequence[Example]
+    ) -> list[Prediction]:
+        """Turn logits, of each sequence shape (C,), into labels and probabilities."""
+        probabilities = softmax(np.stack(outputs))
         return [
             Prediction(
                 text=example.text,
@@ -132,18 +137,9 @@ class ClassifyTask:
             for example, row in zip(examples, probabilities, strict=True)
         ]
 
-    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> ClassificationScores:
-        """Compare predictions with the labels of the examples, all of which must have one."""
-        counts = ConfusionCounts(self.labels)
-        self.count(counts, predictions, examples)
-        return counts.scores()
-
-    def count(
-        self, counts: ConfusionCounts, predictions: Sequence[Prediction], examples: Sequence[Example]
-    ) -> None:
-        """Add a batch to `counts`: scoring a file of any size this way keeps only C x C integers."""
-        truth = [self.index(example.label or "", where=example.where) for example in examples]
-        counts.add(truth, [self.labels.index(prediction.label) for prediction in predictions])
+    def tally(self) -> ClassifyTally:
+        """An empty one."""
+        return ClassifyTally(self)
 
     def _targets(self, example: Example) -> dict[str, NDArray[np.generic]]:
         if example.label is None:
@@ -151,14 +147,35 @@ class ClassifyTask:
         return {"labels": np.array(self.index(example.label, where=example.where), dtype=np.int64)}
 
 
+class ClassifyTally:
+    """Counts of answers against truths: C x C integers, whatever the number of texts.
+
+    Args:
+        task: whose labels there are.
+    """
+
+    def __init__(self, task: ClassifyTask) -> None:
+        self._task, self._counts = task, ConfusionCounts(task.labels)
+
+    def add(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> None:
+        """Add a batch; every example has a label."""
+        truth = [self._task.index(example.label or "", where=example.where) for example in examples]
+        self._counts.add(truth, [self._task.labels.index(prediction.label) for prediction in predictions])
+
+    def scores(self) -> ClassificationScores:
+        """The scores of all that was added."""
+        return self._counts.scores()
+
+
 def read_example(record: Record) -> Example:
     """Check one row of which the labels are not known yet.
 
     Raises:
-        InputError: the text, the second text or the label is empty.
+        InputError: a row with a label has an empty text, second text or label. Without one an empty text is
+            no mistake: who asks for line after line gets an answer for each.
     """
     for field, value in record.values.items():
-        if not value.strip():
+        if "label" in record.values and not value.strip():
             raise InputError(f"the {field} is empty", where=f"{record.where}, field {field!r}")
     values = record.values
     return Example(values["text"], values.get("pair"), values.get("label"), record.where, record.line)
@@ -203,4 +220,4 @@ def _pairs_of(examples: Sequence[Example]) -> list[str] | None:
 
 
 if TYPE_CHECKING:
-    _: Task[Example, Prediction, ClassificationScores] = ClassifyTask(())
+    _: Task[Example, Prediction] = ClassifyTask(())

@@ -7,9 +7,9 @@ import pytest
 from tiny_reviews import NEGATIVE, POSITIVE
 
 from erya.errors import CheckpointError, ConfigError, InputError, StorageError
-from erya.tasks.classify.finetune import finetune
-from erya.tasks.classify.predict import Predictor
-from erya.tasks.classify.seeds import finetune_seeds
+from erya.tasks.finetune import finetune
+from erya.tasks.predictor import Predictor
+from erya.tasks.seeds import finetune_seeds
 
 
 def tuned(recipe, folder, **options):

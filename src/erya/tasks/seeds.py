@@ -10,8 +10,8 @@ from pathlib import Path
 
 from erya.errors import StorageError
 from erya.files import atomic_directory, atomic_write, to_json
-from erya.tasks.classify.finetune import SEEDS_FILE, FineTuned, finetune
-from erya.tasks.classify.recipe import ClassifyRecipe
+from erya.tasks.finetune import SEEDS_FILE, FineTuned, finetune
+from erya.tasks.recipe import FinetuneRecipe
 from erya.train.directory import MODEL_DIRECTORY, RECIPE_FILE
 from erya.train.metrics_file import METRICS_FILE
 from erya.train.protocols import Callback, Tell
@@ -36,7 +36,7 @@ class SeedsSummary:
 
 
 def finetune_seeds(
-    recipe: ClassifyRecipe,
+    recipe: FinetuneRecipe,
     directory: Path,
     *,
     num_seeds: int,

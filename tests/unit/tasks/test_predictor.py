@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 
 from erya.data.features import Features  # noqa: E402
 from erya.errors import CheckpointError, ConfigError, InputError  # noqa: E402
-from erya.tasks.classify.predict import Predictor, forward_in_batches  # noqa: E402
+from erya.tasks.predictor import Predictor  # noqa: E402
+from erya.tasks.running import run  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +41,27 @@ def test_scores_are_probabilities_and_the_label_is_the_largest(predictor):
         assert set(prediction.scores) == {POSITIVE, NEGATIVE}
 
 
+class Echo(torch.nn.Module):
+    """A learner that says each sequence's first token, and remembers its batches."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def logits(self, batch):
+        self.batches.append(batch.bounds.diff().tolist())
+        return batch.ids[batch.bounds[:-1].long()].float()
+
+    def outputs(self, logits, batch):
+        return list(logits.numpy())
+
+
 def test_results_come_in_the_order_of_the_texts():
     features = [Features(np.full(n, n, np.int32), np.zeros(n, np.uint8)) for n in (5, 1, 9, 3, 1)]
-    batches = []
-
-    def forward(batch):
-        batches.append([len(item.ids) for item in batch])
-        return np.array([[item.ids[0]] for item in batch], np.float32)
-
-    assert forward_in_batches(features, forward, batch_tokens=6)[:, 0].tolist() == [5, 1, 9, 3, 1]
-    assert batches == [[1, 1, 3], [5], [9]]
+    learner = Echo()
+    outputs = run(learner, features, device=torch.device("cpu"), batch_tokens=6)
+    assert [float(output) for output in outputs] == [5, 1, 9, 3, 1]
+    assert learner.batches == [[1, 1, 3], [5], [9]]
 
 
 def test_nothing_in_nothing_out(predictor):
@@ -74,12 +86,12 @@ def test_long_texts(predictor):
 def test_mistakes_of_the_caller(predictor):
     with pytest.raises(InputError, match="one string"):
         predictor.predict("很好")
-    with pytest.raises(InputError, match="second texts"):
+    with pytest.raises(InputError, match="2 times text, but 1 times pair"):
         predictor.predict(["很好", "很差"], ["很"])
 
 
 def test_an_encoder_alone_cannot_predict(tiny_base):
-    with pytest.raises(CheckpointError, match=r"no classifier(.|\n)*erya finetune classify"):
+    with pytest.raises(CheckpointError, match=r"encoder without a task head(.|\n)*erya finetune classify"):
         Predictor.open(tiny_base)
 
 

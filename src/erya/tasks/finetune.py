@@ -1,4 +1,4 @@
-"""A fine-tuning run: two files of labelled texts and a model directory in, a model directory out."""
+"""A fine-tuning run for any kind of task: two files and a model directory in, a model directory out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from erya.checkpoints.saving import save_model
 from erya.checkpoints.weights import find_weights
 from erya.errors import StorageError
 from erya.files import exclusive, sha256_of
+from erya.metrics.classification import ClassificationScores
 from erya.tasks.batches import ExampleBatches
-from erya.tasks.classify.loss import balanced_weights
-from erya.tasks.classify.preparation import Prepared, prepare
-from erya.tasks.classify.recipe import ClassifyRecipe, ClassifyTraining
-from erya.tasks.classify.trainable import ClassifyTrainable, DevSet
+from erya.tasks.devset import DevSet
+from erya.tasks.preparation import Prepared, prepare
+from erya.tasks.recipe import FinetuneRecipe, FinetuneTraining
 from erya.tasks.texts import EncodingReport
+from erya.tasks.trainable import TaskTrainable
 from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
@@ -38,28 +39,28 @@ class FineTuned:
 
     Attributes:
         model: the model directory; None when the run was interrupted.
-        labels: the classes.
+        labels: the classes; None where the task has none.
         result: how training ended; `result.state.best_metrics` are the scores of the saved weights.
         train_report: what encoding did to the training texts.
         dev_report: what encoding did to the dev texts.
     """
 
     model: Path | None
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
     result: TrainResult
     train_report: EncodingReport
     dev_report: EncodingReport
 
 
 def finetune(
-    recipe: ClassifyRecipe,
+    recipe: FinetuneRecipe,
     directory: Path,
     *,
     callbacks: Sequence[Callback] = (),
     tell: Tell,
     resume: bool = True,
 ) -> FineTuned:
-    """Fine-tune a classifier, or go on with the run in `directory`.
+    """Fine-tune a model, or go on with the run in `directory`.
 
     Args:
         recipe: what to do.
@@ -77,10 +78,16 @@ def finetune(
     """
     _require_no_seeds(directory)
     prepared = prepare(recipe, tell)
-    trainable = _trainable(recipe, prepared)
-    dev = DevSet(trainable, prepared.task.labels, prepared.dev, batch_tokens=recipe.eval_batch_tokens)
+    trainable = TaskTrainable(prepared.learner)
+    dev = DevSet(
+        trainable,
+        prepared.task,
+        prepared.dev_examples,
+        prepared.dev,
+        batch_tokens=recipe.eval_batch_tokens,
+    )
     source = ExampleBatches(
-        prepared.train,
+        prepared.train.features,
         batch_size=recipe.batch_size,
         batch_tokens=recipe.train.batch_tokens,
         seed=recipe.train.seed,
@@ -102,7 +109,7 @@ def finetune(
             _save(recipe, directory, prepared, result)
         _warn_if_stuck(dev, tell)
     model = None if result.interrupted else directory / MODEL_DIRECTORY
-    return FineTuned(model, prepared.task.labels, result, prepared.train_report, prepared.dev_report)
+    return FineTuned(model, prepared.task.labels, result, prepared.train.report, prepared.dev.report)
 
 
 def _require_no_seeds(directory: Path) -> None:
@@ -114,13 +121,7 @@ def _require_no_seeds(directory: Path) -> None:
         )
 
 
-def _trainable(recipe: ClassifyRecipe, prepared: Prepared) -> ClassifyTrainable:
-    balanced = recipe.class_weights == "balanced"
-    weights = balanced_weights(prepared.task.labels, prepared.truths) if balanced else None
-    return ClassifyTrainable(prepared.module, class_weights=weights, focal_gamma=recipe.focal_gamma)
-
-
-def _with_evaluations(recipe: ClassifyRecipe, batches_per_epoch: int) -> ClassifyTraining:
+def _with_evaluations(recipe: FinetuneRecipe, batches_per_epoch: int) -> FinetuneTraining:
     """The training part with `evals_per_epoch` turned into steps."""
     if recipe.train.eval_every_steps is not None:
         return recipe.train
@@ -128,7 +129,7 @@ def _with_evaluations(recipe: ClassifyRecipe, batches_per_epoch: int) -> Classif
     return recipe.train.model_copy(update={"eval_every_steps": every})
 
 
-def _fingerprints(recipe: ClassifyRecipe, tokenizer: AnyTokenizer) -> dict[str, str]:
+def _fingerprints(recipe: FinetuneRecipe, tokenizer: AnyTokenizer) -> dict[str, str]:
     """What must not change under a run that is resumed."""
     prints = {
         "training file": sha256_of(Path(recipe.train_file)),
@@ -142,37 +143,40 @@ def _fingerprints(recipe: ClassifyRecipe, tokenizer: AnyTokenizer) -> dict[str, 
     return prints
 
 
-def _save(recipe: ClassifyRecipe, directory: Path, prepared: Prepared, result: TrainResult) -> None:
+def _save(recipe: FinetuneRecipe, directory: Path, prepared: Prepared, result: TrainResult) -> None:
+    kind = prepared.kind
     info = ModelInfo(
-        task="classify",
+        task=kind.head,
+        kind=None if kind.name == kind.head else kind.name,
         labels=prepared.task.labels,
         max_length=prepared.max_length,
         tokenizer_mode=prepared.tokenizer.mode,
         classifier_dropout_prob=recipe.classifier_dropout_prob,
+        settings=prepared.task.settings,
         provenance=_provenance(recipe, prepared, result),
     )
     with exclusive(directory):
         save_model(
             directory / MODEL_DIRECTORY,
-            module=prepared.module,
+            module=prepared.learner.network,
             tokenizer=prepared.tokenizer,
             info=info,
             replace=True,
         )
 
 
-def _provenance(recipe: ClassifyRecipe, prepared: Prepared, result: TrainResult) -> dict[str, Any]:
+def _provenance(recipe: FinetuneRecipe, prepared: Prepared, result: TrainResult) -> dict[str, Any]:
     state = result.state
     return {
         "erya": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "started_from": "random weights" if recipe.random_init else recipe.model,
         "sizes_from": recipe.model,
-        "columns": recipe.columns,
+        "columns": dict(recipe.columns),
         "train_file": {"path": recipe.train_file, "sha256": sha256_of(Path(recipe.train_file))},
-        "train_texts": _short(prepared.train_report),
+        "train_texts": _short(prepared.train.report),
         "dev_file": {"path": recipe.dev_file, "sha256": sha256_of(Path(recipe.dev_file))},
-        "dev_texts": _short(prepared.dev_report),
+        "dev_texts": _short(prepared.dev.report),
         "seed": recipe.train.seed,
         "steps": state.step,
         "best_step": state.best_step,
@@ -187,7 +191,7 @@ def _short(report: EncodingReport) -> Mapping[str, Any]:
 
 def _warn_if_stuck(dev: DevSet, tell: Tell) -> None:
     """Say in plain words what a model that always gives the same answer usually means."""
-    answer = dev.scores.only_answer if dev.scores is not None else None
+    answer = dev.scores.only_answer if isinstance(dev.scores, ClassificationScores) else None
     if answer is not None:
         tell(
             f"warning: at the last look the model answered {answer!r} for every dev text: it has learnt "

@@ -1,0 +1,177 @@
+"""A fine-tuning of any kind from the command line: the recipe put together, the run, what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from erya.cli.console import messages, print_json, print_table
+from erya.cli.speaking import speaks, tell
+from erya.errors import ConfigError
+
+if TYPE_CHECKING:
+    from erya.tasks.finetune import FineTuned
+    from erya.tasks.recipe import FinetuneRecipe
+    from erya.tasks.seeds import SeedsSummary
+
+# The options that every task has, by the recipe's keys.
+_COMMON = {"model": "--model", "train_file": "--train", "dev_file": "--dev"}
+
+# The options themselves, for the signatures of the tasks' commands.
+OverridesArgument = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys.")
+OutOption = typer.Option(..., help="Run directory; the model ends up in OUT/model.")
+RecipeOption = typer.Option(None, help="A YAML recipe; options and KEY=VALUE override it.")
+ModelOption = typer.Option(None, help="Model directory to start from.")
+TrainOption = typer.Option(None, help="Examples to learn from.")
+DevOption = typer.Option(None, help="Examples to choose the best state by.")
+TruncateOption = typer.Option(False, "--truncate", help="Cut texts longer than the limit.")
+RandomInitOption = typer.Option(
+    False,
+    "--random-init",
+    help="Only sizes and vocabulary from MODEL, random weights: the twin that shows what pre-training was "
+    "worth.",
+)
+SeedsOption = typer.Option(1, min=1, help="Run with so many seeds, keep the best on dev.")
+ResumeOption = typer.Option(True, help="Go on with the run in OUT, or set it aside and start over.")
+JsonOption = typer.Option(False, "--json", help="Print the result as JSON.")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a run is to be done, as the common options of a command say it.
+
+    Attributes:
+        out: the run directory.
+        seeds: how many runs, each with its seed.
+        resume: whether a run that is there goes on.
+        as_json: whether the result is printed as JSON.
+        task: the kind's name, for advice.
+    """
+
+    out: Path
+    seeds: int
+    resume: bool
+    as_json: bool
+    task: str
+
+
+def recipe_from(
+    kind: type[FinetuneRecipe],
+    recipe: Path | None,
+    *,
+    named: Mapping[str, object],
+    switches: Mapping[str, bool],
+    overrides: Sequence[str] | None,
+) -> Any:
+    """The recipe from file, options and overrides. Values of options are text, whatever they look like.
+
+    Args:
+        kind: the recipe's class.
+        recipe: a file, or None.
+        named: recipe keys that options gave; None where an option was not given.
+        switches: recipe keys that are true where the option was given.
+        overrides: KEY=VALUE from the command line.
+    Raises:
+        ConfigError: a key is missing, unknown or makes no sense.
+    """
+    from erya.config import load_config
+
+    given = {key: _as_yaml(str(value)) for key, value in named.items() if value is not None}
+    given |= {key: "true" for key, value in switches.items() if value}
+    keys = {override.partition("=")[0] for override in overrides or ()}
+    if recipe is None:
+        missing = [option for key, option in _COMMON.items() if key not in given.keys() | keys]
+        if missing:
+            raise ConfigError(
+                f"{', '.join(missing)} is missing", hint=f"see: erya finetune {kind.kind} --help"
+            )
+    return load_config(
+        kind, recipe, [*(f"{key}={value}" for key, value in given.items()), *(overrides or ())]
+    )
+
+
+def _as_yaml(value: str) -> str:
+    """Quoted, so that a column called `1` or `no` stays a name."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def fine_tune(config: FinetuneRecipe, order: Order) -> None:
+    """Do it, and print how it went.
+
+    Raises:
+        typer.Exit: with code 130, when it was interrupted.
+    """
+    if order.seeds > 1:
+        _run_seeds(config, order)
+    else:
+        _run_once(config, order)
+
+
+def _run_once(config: FinetuneRecipe, order: Order) -> None:
+    from erya.cli.training_progress import TrainingProgress
+    from erya.tasks.finetune import finetune
+
+    done = finetune(config, order.out, callbacks=[TrainingProgress()], tell=tell, resume=order.resume)
+    _show(done, order)
+
+
+def _run_seeds(config: FinetuneRecipe, order: Order) -> None:
+    from erya.cli.training_progress import TrainingProgress
+    from erya.tasks.seeds import finetune_seeds
+
+    summary = finetune_seeds(
+        config,
+        order.out,
+        num_seeds=order.seeds,
+        callbacks=lambda seed: [TrainingProgress()],
+        tell=tell,
+        resume=order.resume,
+    )
+    _show_seeds(summary, order)
+
+
+def _show(done: FineTuned, order: Order) -> None:
+    state = done.result.state
+    if done.model is None:
+        tell("interrupted; the same command goes on from here")
+        raise typer.Exit(130)
+    if not speaks():
+        return
+    scores = {"step": state.best_step, **state.best_metrics}
+    if order.as_json:
+        labels = None if done.labels is None else list(done.labels)
+        print_json({"model": str(done.model), "labels": labels, "steps": state.step, **scores})
+        return
+    if done.result.stopped_early:
+        messages.print(f"stopped early at step {state.step}: the dev score did not get better any more")
+    print_table("best on the dev file", [_readable(scores)], as_json=False)
+    _next(order)
+
+
+def _show_seeds(summary: SeedsSummary, order: Order) -> None:
+    if summary.best_seed is None:
+        tell("interrupted; the same command goes on from here")
+        raise typer.Exit(130)
+    if not speaks():
+        return
+    rows: list[dict[str, Any]] = [{"seed": seed, **scores} for seed, scores in summary.scores.items()]
+    rows += [{"seed": "mean", **summary.mean}, {"seed": "deviation", **summary.deviation}]
+    shown = rows if order.as_json else [_readable(row) for row in rows]
+    print_table(f"dev scores; model/ is the one of seed {summary.best_seed}", shown, as_json=order.as_json)
+    if not order.as_json:
+        _next(order)
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with the names a table has room for."""
+    return {name.removeprefix("eval_").replace("_", " "): value for name, value in row.items()}
+
+
+def _next(order: Order) -> None:
+    model = order.out / "model"
+    messages.print(f"model: {model}\nnext:  erya evaluate {model} TEST_FILE", markup=False)
+    messages.print(f"       erya predict {model} TEXT", markup=False)

@@ -1,0 +1,60 @@
+"""Scoring a model on the dev file while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from erya.tasks.running import LossSums, run
+from erya.tasks.task import Encoded, Scores, Task
+from erya.tasks.trainable import TaskTrainable
+
+# Examples whose outputs are there at a time: these can be as many numbers as a text has tokens, or more.
+_CHUNK = 512
+
+
+class DevSet:
+    """Scores the model on the dev file, some examples at a time; neither logits nor answers of all are kept.
+
+    Args:
+        trainable: the model and the device it is on.
+        task: decodes and compares.
+        examples: the dev examples, with their truth.
+        encoded: the same, encoded, with targets.
+        batch_tokens: tokens computed at once, at most.
+    """
+
+    def __init__(
+        self,
+        trainable: TaskTrainable,
+        task: Task[Any, Any],
+        examples: Sequence[Any],
+        encoded: Encoded,
+        *,
+        batch_tokens: int,
+    ) -> None:
+        self._trainable, self._task, self._batch_tokens = trainable, task, batch_tokens
+        self._examples, self._encoded = examples, encoded
+        self._order = np.argsort(encoded.lengths(), kind="stable")
+        self.scores: Scores | None = None
+
+    def __call__(self) -> dict[str, float]:
+        """The numbers for `metrics.jsonl`; the whole scores stay in `scores`."""
+        tally, losses, task = self._task.tally(), LossSums(), self._task
+        for begin in range(0, len(self._order), _CHUNK):
+            chosen = self._order[begin : begin + _CHUNK]
+            part = self._encoded.take(chosen)
+            outputs = run(
+                self._trainable.learner,
+                part.features,
+                device=self._trainable.device,
+                batch_tokens=self._batch_tokens,
+                losses=losses,
+            )
+            examples = [self._examples[number] for number in chosen]
+            tally.add(task.decode(outputs, part, examples), examples)
+        self.scores = tally.scores()
+        numbers = {f"eval_{name}": float(value) for name, value in self.scores.numbers().items()}
+        return {"eval_loss": losses.mean, **numbers}

@@ -1,0 +1,163 @@
+"""Several fine-tuned models that answer as one: a directory that lists its members, and their mean.
+
+A directory with `ensemble.json` is opened wherever a model directory is asked for predictions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from erya.checkpoints.configuration import read_configuration
+from erya.checkpoints.info import KindName, ModelInfo, TaskName
+from erya.data.batches import PackedBatch
+from erya.errors import CheckpointError, ConfigError
+from erya.files import atomic_directory, to_json
+from erya.nn.losses import LossTerm
+from erya.nn.packing import PackedTensors
+from erya.tasks.learner import Learner
+from erya.tokenizer.opening import open_tokenizer
+
+ENSEMBLE_FILE = "ensemble.json"
+_FORMAT_VERSION = 1
+# Sentence vectors of models that were trained apart have nothing in common that a mean could keep.
+_APART: tuple[KindName | TaskName | None, ...] = ("embed", None)
+
+
+class EnsembleLearner(nn.Module):
+    """The mean of several learners of one task; `erya.tasks.learner.Learner` says what each part is for.
+
+    Probabilities are averaged where each row of logits is a distribution; otherwise logits are.
+
+    Args:
+        members: two or more, with the same labels and tokenizer.
+    Source: Lakshminarayanan et al. 2017, Simple and Scalable Predictive Uncertainty Estimation using Deep
+        Ensembles, section 2.4.
+    """
+
+    def __init__(self, members: Sequence[Learner]) -> None:
+        super().__init__()
+        self._members = list(members)
+        self.modules_of_members = nn.ModuleList(member for member in members if isinstance(member, nn.Module))
+        assert len(self.modules_of_members) == len(members) >= 2
+
+    @property
+    def network(self) -> nn.Module:
+        """The first member's; the limits of all are the same."""
+        return self._members[0].network
+
+    def forward(self, batch: PackedTensors) -> Sequence[LossTerm]:
+        """The loss terms of the mean."""
+        return self.losses(self.logits(batch), batch)
+
+    def logits(self, batch: PackedTensors) -> Tensor:
+        """Logarithms of mean probabilities, or mean logits; of the shape the members' logits have."""
+        each = [member.logits(batch) for member in self._members]
+        probs = [member.log_probs(own, batch) for member, own in zip(self._members, each, strict=True)]
+        logs = [own for own in probs if own is not None and own.shape == each[0].shape]
+        if len(logs) < len(each):
+            return torch.stack([own.float() for own in each]).mean(dim=0)
+        return torch.stack(logs).logsumexp(dim=0) - math.log(len(logs))
+
+    def losses(self, logits: Tensor, batch: PackedTensors) -> Sequence[LossTerm]:
+        """The loss terms of a batch with targets."""
+        return self._members[0].losses(logits, batch)
+
+    def log_probs(self, logits: Tensor, batch: PackedTensors) -> Tensor | None:
+        """As the members have it."""
+        return self._members[0].log_probs(logits, batch)
+
+    def counts(self, batch: PackedBatch) -> Mapping[str, int]:
+        """As the members have it."""
+        return self._members[0].counts(batch)
+
+    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
+        """What the task's `decode` takes."""
+        return self._members[0].outputs(logits, batch)
+
+
+def together(learners: Sequence[Learner]) -> Learner:
+    """One learner: the only one, or the mean of several."""
+    if len(learners) == 1:
+        return learners[0]
+    ensemble: Learner = EnsembleLearner(learners)
+    return ensemble
+
+
+def members_of(directory: Path) -> list[Path]:
+    """The model directories that answer for `directory`: itself, or those an ensemble lists.
+
+    Raises:
+        CheckpointError: its list cannot be read, or a member is missing.
+    """
+    file = directory / ENSEMBLE_FILE
+    if not file.is_file():
+        return [directory]
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))
+        names = [str(name) for name in listed["members"]]
+        version = listed["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"not a list of an ensemble's members: {error}", where=str(file)) from None
+    if version != _FORMAT_VERSION:
+        raise CheckpointError(
+            f"an ensemble of format {version}, this Erya reads {_FORMAT_VERSION}", where=str(file)
+        )
+    if not names or (missing := [name for name in names if not (directory / name).is_dir()]):
+        raise CheckpointError(
+            f"the ensemble lacks members: {', '.join(missing) if names else 'it lists none'}", where=str(file)
+        )
+    return [directory / name for name in names]
+
+
+def write_ensemble(directory: Path, models: Sequence[Path], *, replace: bool = False) -> None:
+    """Make a directory that answers with the mean of `models`, which are copied into it.
+
+    Args:
+        directory: to be made.
+        models: two model directories or more, of one kind, with the same labels and vocabulary.
+        replace: whether an existing directory of that name may be replaced.
+    Raises:
+        CheckpointError: a directory is no model.
+        ConfigError: they are fewer than two, or do not go together.
+        StorageError: `directory` exists and may not be replaced, or the disk refuses.
+    """
+    kind = _require_alike(models)
+    names = [f"member-{number}" for number in range(len(models))]
+    with atomic_directory(directory, replace=replace) as aside:
+        for name, model in zip(names, models, strict=True):
+            shutil.copytree(model, aside / name)
+        listed = {"format_version": _FORMAT_VERSION, "kind": kind, "members": names}
+        (aside / ENSEMBLE_FILE).write_text(to_json(listed, indent=2) + "\n", encoding="utf-8")
+
+
+def _require_alike(models: Sequence[Path]) -> str:
+    """Check that models may be averaged; what they are for."""
+    if len(models) < 2:
+        raise ConfigError(f"an ensemble has two members or more, there is {len(models)}")
+    first, others = models[0], models[1:]
+    info = read_configuration(first)[2]
+    if (kind := info.kind or info.task) in _APART:
+        raise ConfigError(f"models for {kind or 'no task'} cannot be averaged", where=str(first))
+    known = _known_by(first, info)
+    for model in others:
+        other = _known_by(model, read_configuration(model)[2])
+        differing = [name for name, value in known.items() if other[name] != value]
+        if differing:
+            raise ConfigError(
+                f"these do not go together: {', '.join(differing)} differ", where=f"{first} and {model}"
+            )
+    return str(kind)
+
+
+def _known_by(model: Path, info: ModelInfo) -> dict[str, Any]:
+    """What members must have in common."""
+    return {"task": info.kind or info.task, "labels": info.labels, "vocabulary": open_tokenizer(model).hash}

@@ -1,0 +1,84 @@
+"""What the recipes of all tasks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from erya.checkpoints.info import KindName
+from erya.config import StrictModel
+from erya.train.recipe import Monitor, TrainRecipe
+
+
+class DevMonitor(Monitor):
+    """A monitor of dev scores, which are best at their maximum; the loss alone at its minimum.
+
+    A task narrows `key` to the numbers its scores have.
+    """
+
+    patience: int | None = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _mode_fits_the_key(self) -> Self:
+        self.require_mode("min" if self.key == "eval_loss" else "max")
+        return self
+
+
+class FinetuneTraining(TrainRecipe):
+    """`TrainRecipe` with the defaults of fine-tuning.
+
+    `batch_tokens` is a second bound beside the recipe's `batch_size`, whichever is reached first; by default
+    32 inputs of 512 tokens fit. `eval_every_steps` None means `evals_per_epoch` of the recipe.
+    """
+
+    epochs: int | None = Field(default=3, ge=1)
+    batch_tokens: int = Field(default=16384, ge=1)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    warmup_ratio: float = Field(default=0.1, ge=0, le=1)
+    betas: tuple[float, float] = (0.9, 0.999)
+    monitor: DevMonitor
+
+    @model_validator(mode="after")
+    def _batches_do_not_grow(self) -> Self:
+        if self.batch_ramp is not None:
+            raise ValueError("batch_ramp is for pre-training: here batch_size says how large a batch is")
+        return self
+
+
+class FinetuneRecipe(StrictModel):
+    """A fine-tuning run.
+
+    Attributes:
+        model: the model directory to start from.
+        train_file: examples to learn from.
+        dev_file: examples that decide when to stop and which state is the best.
+        max_length: longest input in tokens; None is the model's limit.
+        truncate: whether longer texts are cut (and counted); otherwise they are an error.
+        random_init: take only sizes and vocabulary from `model` and start from random weights.
+        batch_size: examples of a global batch, at most.
+        eval_batch_tokens: tokens computed at once on the dev file, at most.
+        evals_per_epoch: how often the dev file is scored, where `train.eval_every_steps` does not say.
+        classifier_dropout_prob: before the head's last layer; None is the encoder's.
+        train: how to train.
+    """
+
+    kind: ClassVar[KindName]
+
+    model: str
+    train_file: str
+    dev_file: str
+    max_length: int | None = Field(default=None, ge=3)
+    truncate: bool = False
+    random_init: bool = False
+    batch_size: int = Field(default=32, ge=1)
+    eval_batch_tokens: int = Field(default=8192, ge=1)
+    evals_per_epoch: int = Field(default=2, ge=1)
+    classifier_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
+    train: FinetuneTraining
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The fields of a record and the columns they stand in."""
+        raise NotImplementedError
