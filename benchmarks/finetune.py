@@ -90,9 +90,9 @@ def erya(size: tuple[int, int, int]) -> Callable[[], float]:
     from erya.data.features import Features
     from erya.models.config import EncoderConfig
     from erya.models.encoder import Encoder
+    from erya.models.heads.sequence import SequenceClassifier
     from erya.nn.losses import summed_cross_entropy
     from erya.nn.packing import PackedTensors
-    from erya.models.heads.sequence import SequenceClassifier
 
     layers, width, heads = size
     config = EncoderConfig(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 DATA = Path(os.environ.get("ERYA_DATA", "../shared/data"))
-MAX_LENGTH = 128
+MAX_LENGTH = 64
 _AT_THE_END = 1_000_000  # steps between evaluations: more than there are
 Entity = tuple[str, int, int]  # type, first character, last character
 
@@ -35,8 +35,8 @@ class Fitting:
 def chnsenticorp_accuracy(model: Path, work: Path, fitting: Fitting) -> float:
     """Accuracy on the dev split after `fitting.epochs`, in [0, 1]."""
     from erya.config import validate
-    from erya.tasks.finetune import finetune
     from erya.tasks.classify.recipe import ClassifyRecipe
+    from erya.tasks.finetune import finetune
 
     folder = DATA / "tasks" / "chnsenticorp"
     train_file = folder / "train.tsv.xz"
