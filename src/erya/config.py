@@ -46,11 +46,21 @@ def load_config(model: type[Model], path: Path | None, overrides: Sequence[str] 
         ConfigError: the file cannot be read, a key is unknown (with the nearest known name) or a value
             is not allowed.
     """
+    data, where = read_config(path, overrides)
+    return validate(model, data, where=where)
+
+
+def read_config(path: Path | None, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+    """What `load_config` checks: the keys of `path` with `overrides`, and the name of where they come from.
+
+    Raises:
+        ConfigError: the file cannot be read, or an override is none.
+    """
     data = _read_yaml(path) if path is not None else {}
     for override in overrides:
         _apply_override(data, override)
     places = [str(path)] * (path is not None) + ["the command line"] * (path is None or bool(overrides))
-    return validate(model, data, where=" and ".join(places))
+    return data, " and ".join(places)
 
 
 def validate(model: type[Model], data: Any, *, where: str) -> Model:
@@ -113,18 +123,28 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"an override is key.sub=value, not {override!r}", where="the command line")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"the value of {key!r} is not YAML: {text!r}", where="the command line") from None
+    set_key(data, key, value, where="the command line")
+
+
+def set_key(data: dict[str, Any], key: str, value: Any, *, where: str) -> None:
+    """Give the dotted `key` of `data` a value; keys above it that are missing or null are made.
+
+    Raises:
+        ConfigError: a key above it is a value of its own; `where` names who set it.
+    """
     *parents, leaf = key.split(".")
     for parent in parents:
         if data.get(parent) is None:
             data[parent] = {}
         inner = data[parent]
         if not isinstance(inner, dict):
-            raise ConfigError(f"{parent!r} in {key!r} has no keys of its own", where="the command line")
+            raise ConfigError(f"{parent!r} in {key!r} has no keys of its own", where=where)
         data = inner
-    try:
-        data[leaf] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"the value of {key!r} is not YAML: {text!r}", where="the command line") from None
+    data[leaf] = value
 
 
 def _walk(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
