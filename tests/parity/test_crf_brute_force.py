@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -48,14 +48,14 @@ def paths(
     scores = {}
     for path in product(range(rows.shape[1]), repeat=len(rows)):
         score = start[path[0]] + end[path[-1]] + sum(rows[i, tag] for i, tag in enumerate(path))
-        scores[path] = score + sum(pairs[a, b] for a, b in zip(path, path[1:], strict=False))
+        scores[path] = score + sum(pairs[a, b] for a, b in pairwise(path))
     return scores
 
 
 def sequences(mask: torch.Tensor) -> list[np.ndarray]:
     """The rows of each sequence that take part."""
     bounds = bounds_of(np.array(LENGTHS))
-    return [np.arange(a, b)[mask.numpy()[a:b]] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [np.arange(a, b)[mask.numpy()[a:b]] for a, b in pairwise(bounds)]
 
 
 def log_sum(scores: dict[tuple[int, ...], float]) -> float:
@@ -111,7 +111,7 @@ def test_best_paths_of_torch_and_numpy(kind: str) -> None:
     crf, emissions, _ = made(7)
     mask = some(kind, seed=2)
     found = crf.viterbi(emissions, LENGTHS, mask=mask)
-    kept = [rows for rows in sequences(mask)]
+    kept = sequences(mask)
     bounds = bounds_of(np.array([len(rows) for rows in kept]))
     in_numpy = viterbi(emissions.numpy()[mask.numpy()], bounds, Transitions(*moves_of(crf)))
     for rows, start in zip(kept, bounds, strict=False):
@@ -139,7 +139,7 @@ def test_what_a_scheme_forbids_is_on_no_path(scheme, outside) -> None:
     in_numpy = viterbi(emissions, bounds, allowed)
     probabilities = PathProbabilities(emissions, bounds, allowed)
     marginals = probabilities.marginals()
-    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+    for a, b in pairwise(bounds):
         scores = paths(emissions[a:b], allowed.start, allowed.pairs, allowed.end)
         finite = {path: score for path, score in scores.items() if score > -np.inf}
         assert 0 < len(finite) < len(scores)

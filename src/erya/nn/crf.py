@@ -1,4 +1,4 @@
-"""A linear chain of tags over packed sequences: how likely a path is, which one is best, what each token's tag is.
+"""A linear chain of tags over packed sequences: how likely paths are, which is best, what tags tokens have.
 
 All sequences go forward together, a place at a time; tokens that take no part are stepped over, so that the
 tags on their two sides are neighbours. Nothing waits for the device. N tokens, S sequences, C tags.

@@ -1,7 +1,7 @@
 """The best path through chains of tags, and how probable a stretch of it is; numpy alone, so serving has it.
 
-All sequences go forward together, a place at a time: no loop over sequences, no padding. N tokens, S sequences,
-C tags.
+All sequences go forward together, a place at a time: no loop over sequences, no padding. N tokens, S
+sequences, C tags.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Transitions:
 def rows_by_place(bounds: NDArray[np.integer]) -> list[NDArray[np.int64]]:
     """The first tokens of all sequences, the second ones, and so on.
 
-    Longer sequences stand first, so that those with a token at one place are the first of those with one at the
-    place before. Sequences without a token occur nowhere.
+    Longer sequences stand first, so that those with a token at one place are the first of those with one at
+    the place before. Sequences without a token occur nowhere.
 
     Args:
         bounds: sequence s is tokens bounds[s] to bounds[s + 1], shape (S + 1,).
