@@ -90,6 +90,8 @@ def infer_info(foreign: ForeignConfig, *, where: str) -> ModelInfo:
     """What `erya.json` would say."""
     inferred = {
         "task": foreign.task,
+        # A classifier with one output judges pairs: a re-ranker.
+        "kind": "match" if foreign.task == "classify" and foreign.labels is None else None,
         "labels": foreign.labels,
         "max_length": foreign.encoder.max_positions,
         "classifier_dropout_prob": foreign.classifier_dropout_prob,

@@ -238,7 +238,8 @@ def make_head(task: TaskName, config: EncoderConfig, info: ModelInfo) -> nn.Modu
         config: of the encoder.
         info: labels and dropout of a classifier.
     """
-    dropout_prob, num_labels = info.classifier_dropout_prob, len(info.labels or ())
+    dropout_prob = info.classifier_dropout_prob
+    num_labels = 1 if info.labels is None else len(info.labels)
     makers: dict[TaskName, Callable[[], nn.Module]] = {
         "masked_lm": lambda: MaskedLanguageModel(Encoder(config, pooler=False)),
         "classify": lambda: SequenceClassifier(Encoder(config), num_labels, dropout_prob=dropout_prob),

@@ -64,7 +64,8 @@ def parse_config(data: Mapping[str, Any], *, family: Family, where: str) -> Fore
         encoder, notes = family.parse(data, where)
         tasks, head_notes = _tasks(data, family)
         task = tasks[0] if tasks else None
-        labels = _labels(data, where) if task in LABELLED else None
+        is_judge = task == "classify" and _count(data) == 1
+        labels = _labels(data, where) if task in LABELLED and not is_judge else None
     except _WRONG_KIND as error:
         raise CheckpointError(f"an option has a value of the wrong kind: {error}", where=where) from error
     dropout = None if family.dropout_key is None else data.get(family.dropout_key, family.dropout_default)
@@ -103,9 +104,9 @@ def render_config(
     if tasks is None:
         tasks = () if info.task is None else (info.task,)
     entries = require_saveable(config, tasks, unused=unused, where=where)
-    if info.labels is not None:
+    if info.task in LABELLED:
         entries |= _render_labels(info)
-    if info.labels is not None and family.dropout_key is not None:
+    if info.task in LABELLED and family.dropout_key is not None:
         entries[family.dropout_key] = _dropout(family, config, info)
     return entries
 
@@ -185,12 +186,13 @@ def _dropout(family: Family, config: EncoderConfig, info: ModelInfo) -> float | 
 
 
 def _render_labels(info: ModelInfo) -> dict[str, Any]:
-    labels = info.labels or ()
+    labels = info.labels or ("LABEL_0",)  # of a number
     entries: dict[str, Any] = {
         "id2label": {str(index): label for index, label in enumerate(labels)},
         "label2id": {label: index for index, label in enumerate(labels)},
     }
-    return entries | ({"problem_type": "single_label_classification"} if info.task == "classify" else {})
+    problem = "regression" if info.labels is None else "single_label_classification"
+    return entries | ({"problem_type": problem} if info.task == "classify" else {})
 
 
 def _tasks(data: Mapping[str, Any], family: Family) -> tuple[tuple[TaskName, ...], tuple[str, ...]]:
@@ -201,11 +203,10 @@ def _tasks(data: Mapping[str, Any], family: Family) -> tuple[tuple[TaskName, ...
         return (), (f"saved as {saved_as}, a head Erya does not have: only the encoder is opened",)
     tasks = family.classes[found[0]]
     problem = data.get("problem_type")
-    if "classify" in tasks and (problem not in (None, "single_label_classification") or _count(data) == 1):
-        return (), (
-            f"classification of the kind {problem or 'regression'} has no head in Erya: only the encoder is"
-            " opened",
-        )
+    # With one output `transformers` learns a number, whatever it is called.
+    known = (None, "regression") if _count(data) == 1 else (None, "single_label_classification")
+    if "classify" in tasks and problem not in known:
+        return (), (f"classification of the kind {problem} has no head in Erya: only the encoder is opened",)
     return tasks, ()
 
 

@@ -50,7 +50,9 @@ class ModelInfo(StrictModel):
 
     @model_validator(mode="after")
     def _labels_fit_the_task(self) -> Self:
-        if (self.task in LABELLED) != (self.labels is not None):
+        # A classifier of pairs without labels has one output: a number.
+        is_judge = self.kind == "match" and self.task == "classify"
+        if (self.task in LABELLED) != (self.labels is not None) and not (is_judge and self.labels is None):
             raise ValueError(f"labels belong to the tasks {' and '.join(LABELLED)} and to no other")
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("a label occurs twice")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from erya.checkpoints.families.family import ENCODER_PREFIX, HEAD_PREFIXES, Family
 from erya.checkpoints.families.table import FAMILIES
 from erya.checkpoints.huggingface import CONFIG_FILE, render_config
-from erya.checkpoints.info import INFO_FILE, ModelInfo, TaskName, read_json, write_json
+from erya.checkpoints.info import INFO_FILE, LABELLED, ModelInfo, TaskName, read_json, write_json
 from erya.checkpoints.names import tasks_of, written_names
 from erya.checkpoints.weights import SAFETENSORS_FILE
 from erya.errors import CheckpointError, StorageError
@@ -153,12 +153,19 @@ def _require_fit(
         problem = f"the vocabulary has {tokenizer.vocab_size} pieces, the embedding {config.vocab_size} rows"
     elif info.max_length > config.max_positions:
         problem = f"max_length {info.max_length} is more than the {config.max_positions} positions"
-    elif classes != (len(info.labels) if info.labels is not None else None):
+    elif classes != _num_outputs(info):
         problem = f"the labels are {info.labels}, the classifier has {classes or 'no'} outputs"
     elif tasks_of(values)[:1] != (() if info.task is None else (info.task,)):
         problem = f"the task is {info.task}, which the module's head is not for"
     if problem is not None:
         raise CheckpointError(problem, where=str(where))
+
+
+def _num_outputs(info: ModelInfo) -> int | None:
+    """Rows of the classifier: one for each label, or one for a number."""
+    if info.labels is not None:
+        return len(info.labels)
+    return 1 if info.task in LABELLED else None
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from family_configs import CONFIGS
 
-from erya.checkpoints.configuration import read_configuration
+from erya.checkpoints.configuration import infer_info, read_configuration
 from erya.checkpoints.families.table import FAMILIES
 from erya.checkpoints.huggingface import ForeignConfig, parse_config, render_config, settled
 from erya.checkpoints.info import ModelInfo, write_json
@@ -126,13 +126,25 @@ def test_labels_without_names_are_numbered() -> None:
     [
         {"architectures": ["BertForMultipleChoice"]},
         {"problem_type": "multi_label_classification"},
-        {"problem_type": None, "id2label": {"0": "score"}, "label2id": {"score": 0}},
+        {"problem_type": "regression"},
+        {"id2label": {"0": "score"}, "label2id": {"score": 0}},
     ],
 )
 def test_a_head_erya_lacks_leaves_the_encoder_and_a_note(changes: dict[str, Any]) -> None:
     foreign = parse(odd(**changes))
     assert foreign.task is None and foreign.labels is None
     assert "only the encoder" in foreign.notes[0]
+
+
+@pytest.mark.parametrize("problem", [None, "regression"])
+def test_a_classifier_with_one_output_judges_pairs(problem: str | None) -> None:
+    foreign = parse(odd(problem_type=problem, id2label={"0": "score"}, label2id={"score": 0}))
+    assert (foreign.task, foreign.labels, foreign.notes) == ("classify", None, ())
+    info = infer_info(foreign, where="there")
+    assert info.kind == "match"
+    written = render_config(foreign.encoder, info)
+    assert written["problem_type"] == "regression" and list(written["id2label"]) == ["0"]
+    assert parse(written).labels is None
 
 
 @pytest.mark.parametrize("name", FAMILIES)

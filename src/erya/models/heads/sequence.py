@@ -13,19 +13,19 @@ from erya.nn.packing import PackedTensors
 
 
 class SequenceClassifier(nn.Module):
-    """One of C classes for each sequence.
+    """One of C classes for each sequence; with C of 1, a number.
 
     Args:
         encoder: an encoder with a pooler.
-        num_labels: C, at least 2.
+        num_labels: C, at least 1.
         dropout_prob: before the classifier, in [0, 1); None is the encoder's.
     Source: Devlin et al. 2019, BERT, section 4.1.
     """
 
     def __init__(self, encoder: Encoder, num_labels: int, *, dropout_prob: float | None = None) -> None:
         super().__init__()
-        if num_labels < 2:
-            raise ValueError(f"classification needs at least 2 classes, not {num_labels}")
+        if num_labels < 1:
+            raise ValueError(f"a classifier has at least one output, not {num_labels}")
         self.encoder = encoder
         self.dropout = Dropout(encoder.config.dropout_prob if dropout_prob is None else dropout_prob)
         self.classifier = nn.Linear(encoder.config.hidden_size, num_labels)
