@@ -2,10 +2,10 @@
 
 The base is the recipe zh-modern made small: rotary positions, norms before the parts, gates, Muon, whole
 words, 30 % masked, nothing about pairs. Every arm reads the same number of tokens of the same shards, three
-times with other seeds (fresh weights, order, masks). A model is judged by held-out text with 15 % of the tokens
-hidden in the same places for all arms, once whole words and once single tokens; and by what it is worth
-fine-tuned, on the dev splits of ChnSentiCorp (accuracy) and CLUENER (F1 of entities). Learning rates are those
-that were best for Muon and for AdamW on seed 99, which is not among the seeds of the table.
+times with other seeds (fresh weights, order, masks). A model is judged by held-out text with 15 % of the
+tokens hidden in the same places for all arms, once whole words and once single tokens; and by what it is
+worth fine-tuned, on the dev splits of ChnSentiCorp (accuracy) and CLUENER (F1 of entities). Learning rates
+are those that were best for Muon and for AdamW on seed 99, which is not among the seeds of the table.
 
 A finished stage of a run is a JSON file under `--work`, so the set can be stopped and started again:
 
@@ -269,8 +269,8 @@ def page(
     lines = [
         f"# Studies of pre-training\n\n{machine()}, {hours:.1f} CPU hours.\n\n{__doc__}",
         f"The model: {LAYERS} layers of {WIDTH}, no dropout, {setting.tokens:,} tokens in batches of"
-        f" {BATCH_TOKENS:,}, sequences of {LENGTH}. Fine-tuning: batches of 32, 3 epochs of ChnSentiCorp and 5"
-        " of CLUENER at 1e-3; the last state is scored.\n",
+        f" {BATCH_TOKENS:,}, sequences of {LENGTH}. Fine-tuning: batches of 32, 3 epochs of ChnSentiCorp and"
+        " 5 of CLUENER at 1e-3; the last state is scored.\n",
         "Held-out loss of the search for a learning rate (Muon's updates are as large as AdamW's):\n",
         *searched,
         "\nMean over the seeds ± half of the range; accuracies and F1 in percent.\n",
