@@ -48,7 +48,9 @@ def divide(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
     dividend, divisor = np.broadcast_arrays(
         np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     )
-    return np.divide(dividend, divisor, out=np.zeros(divisor.shape), where=divisor != 0)
+    quotient = np.zeros(divisor.shape)
+    np.divide(dividend, divisor, out=quotient, where=divisor != 0)
+    return quotient
 
 
 def precision_recall_f1(right: ArrayLike, predicted: ArrayLike, support: ArrayLike) -> NDArray[np.float64]:
