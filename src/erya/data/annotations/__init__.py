@@ -1,0 +1,1 @@
+"""What annotators hand over: texts with entities, texts with labels, questions with answers."""
