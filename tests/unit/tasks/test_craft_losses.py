@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def offsets_by_hand(learner: ToyLearner, steps: int, stride: float, epsilon: flo
     for _ in range(steps):
         learner.zero_grad()
         cross_entropy(learner, numbered).backward()
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             gradient = one_each.weight.grad[start:stop]
             one_each.weight.data[start:stop] += stride * gradient / gradient.norm()
             offset = one_each.weight.data[start:stop] - begin[start:stop]

@@ -6,7 +6,6 @@ N tokens, S sequences, H width.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,8 @@ from torch import Tensor
 
 from erya.data.batches import bounds_of, pack
 from erya.data.features import Features
-from erya.errors import ConfigError, StorageError
+from erya.errors import ConfigError
+from erya.files import atomic_write
 from erya.models.outputs import EncoderOutput
 from erya.nn.packing import PackedTensors
 from erya.runtime import Precision, pick_dtype
@@ -70,7 +70,10 @@ class StatesCache:
         path = self._directory / f"{self._fingerprint(features, target)}.states"
         shape = int(rows.sum()), self._encoder.config.hidden_size
         if not path.exists():
-            self._write(path, self._states(features, target))
+            # Written, not mapped: a full disk is then an error, not a crash.
+            with atomic_write(path) as stream:
+                for part in self._states(features, target):
+                    stream.write(part.tobytes())
         states = np.asarray(np.memmap(path, dtype=self._number_format, mode="r", shape=shape))
         bounds = np.concatenate([[0], np.cumsum(rows)]).tolist()
         return [
@@ -119,21 +122,6 @@ class StatesCache:
                 hidden = self._encoder(batch, rows=rows).hidden
             yield hidden.float().cpu().numpy().astype(self._number_format)
         self._encoder.train(was_training)
-
-    def _write(self, path: Path, parts: Iterator[NDArray[np.generic]]) -> None:
-        """Write a file, whole or not at all; not by a map, where a full disk would be a crash."""
-        aside = path.with_suffix(f".{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as stream:
-                for part in parts:
-                    stream.write(part.tobytes())
-                stream.flush()
-                os.fsync(stream.fileno())
-            aside.replace(path)
-        except OSError as error:
-            aside.unlink(missing_ok=True)
-            raise StorageError(f"cannot keep encoder states: {error.strerror}", where=str(path)) from None
 
     def _fingerprint(self, features: Sequence[Features], target: str) -> str:
         """Of all that decides about the states."""
