@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from erya.tasks.running import LossSums, run
-from erya.tasks.task import Encoded, Scores, Task
+from erya.tasks.task import Calibratable, Encoded, Scores, Task
 from erya.tasks.trainable import TaskTrainable
 
 # Examples whose outputs are there at a time: these can be as many numbers as a text has tokens, or more.
@@ -42,7 +43,25 @@ class DevSet:
 
     def __call__(self) -> dict[str, float]:
         """The numbers for `metrics.jsonl`; the whole scores stay in `scores`."""
-        tally, losses, task = self._task.tally(), LossSums(), self._task
+        tally, losses = self._task.tally(), LossSums()
+        for outputs, part, examples in self._chunks(losses):
+            tally.add(self._task.decode(outputs, part, examples), examples)
+        self.scores = tally.scores()
+        numbers = {f"eval_{name}": float(value) for name, value in self.scores.numbers().items()}
+        return {"eval_loss": losses.mean, **numbers}
+
+    def calibrated(self) -> Task[Any, Any]:
+        """The task with the thresholds that the dev examples speak for, where it has such."""
+        if not isinstance(self._task, Calibratable):
+            return self._task
+        calibration = self._task.calibration()
+        for outputs, part, examples in self._chunks(None):
+            calibration.add(outputs, part, examples)
+        task: Task[Any, Any] = calibration.task()
+        return task
+
+    def _chunks(self, losses: LossSums | None) -> Iterator[tuple[list[NDArray[Any]], Encoded, list[Any]]]:
+        """Outputs, inputs and examples, some at a time."""
         for begin in range(0, len(self._order), _CHUNK):
             chosen = self._order[begin : begin + _CHUNK]
             part = self._encoded.take(chosen)
@@ -53,8 +72,4 @@ class DevSet:
                 batch_tokens=self._batch_tokens,
                 losses=losses,
             )
-            examples = [self._examples[number] for number in chosen]
-            tally.add(task.decode(outputs, part, examples), examples)
-        self.scores = tally.scores()
-        numbers = {f"eval_{name}": float(value) for name, value in self.scores.numbers().items()}
-        return {"eval_loss": losses.mean, **numbers}
+            yield outputs, part, [self._examples[number] for number in chosen]

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from erya import __version__
 from erya.checkpoints.huggingface import CONFIG_FILE
 from erya.checkpoints.info import ModelInfo
@@ -20,6 +22,7 @@ from erya.tasks.batches import ExampleBatches
 from erya.tasks.devset import DevSet
 from erya.tasks.preparation import Prepared, prepare
 from erya.tasks.recipe import FinetuneRecipe, FinetuneTraining
+from erya.tasks.task import Task
 from erya.tasks.texts import EncodingReport
 from erya.tasks.trainable import TaskTrainable
 from erya.tokenizer.any_tokenizer import AnyTokenizer
@@ -106,7 +109,7 @@ def finetune(
     )
     if not result.interrupted:
         if environment_ranks().is_first:
-            _save(recipe, directory, prepared, result)
+            _save(recipe, directory, prepared, result, task=_calibrated(prepared, dev))
         _warn_if_stuck(dev, tell)
     model = None if result.interrupted else directory / MODEL_DIRECTORY
     return FineTuned(model, prepared.task.labels, result, prepared.train.report, prepared.dev.report)
@@ -143,16 +146,25 @@ def _fingerprints(recipe: FinetuneRecipe, tokenizer: AnyTokenizer) -> dict[str, 
     return prints
 
 
-def _save(recipe: FinetuneRecipe, directory: Path, prepared: Prepared, result: TrainResult) -> None:
+@torch.inference_mode()
+def _calibrated(prepared: Prepared, dev: DevSet) -> Task[Any, Any]:
+    """The task with its thresholds, from the weights that are saved."""
+    prepared.learner.network.eval()
+    return dev.calibrated()
+
+
+def _save(
+    recipe: FinetuneRecipe, directory: Path, prepared: Prepared, result: TrainResult, *, task: Task[Any, Any]
+) -> None:
     kind = prepared.kind
     info = ModelInfo(
         task=kind.head,
         kind=None if kind.name == kind.head else kind.name,
-        labels=prepared.task.labels,
+        labels=task.labels,
         max_length=prepared.max_length,
         tokenizer_mode=prepared.tokenizer.mode,
         classifier_dropout_prob=recipe.classifier_dropout_prob,
-        settings=prepared.task.settings,
+        settings=task.settings,
         provenance=_provenance(recipe, prepared, result),
     )
     with exclusive(directory):

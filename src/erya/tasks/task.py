@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,4 +141,25 @@ class Task(Protocol[ExampleT, PredictionT]):
 
     def tally(self) -> Tally[ExampleT, PredictionT]:
         """An empty one."""
+        ...
+
+
+class Calibration(Protocol):
+    """Finds what the dev examples say of a trained network beyond its weights: thresholds."""
+
+    def add(self, outputs: Sequence[NDArray[Any]], encoded: Encoded, examples: Sequence[Any]) -> None:
+        """Take note of some examples' outputs."""
+        ...
+
+    def task(self) -> Any:
+        """The task with what was found, which its `settings` then say."""
+        ...
+
+
+@runtime_checkable
+class Calibratable(Protocol):
+    """A task that has something to find on the dev examples once the best weights are there."""
+
+    def calibration(self) -> Calibration:
+        """One that has seen nothing yet."""
         ...
