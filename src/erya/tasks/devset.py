@@ -52,9 +52,9 @@ class DevSet:
 
     def calibrated(self) -> Task[Any, Any]:
         """The task with the thresholds that the dev examples speak for, where it has such."""
-        if not isinstance(self._task, Calibratable):
+        calibration = self._task.calibration() if isinstance(self._task, Calibratable) else None
+        if calibration is None:
             return self._task
-        calibration = self._task.calibration()
         for outputs, part, examples in self._chunks(None):
             calibration.add(outputs, part, examples)
         task: Task[Any, Any] = calibration.task()

@@ -158,8 +158,8 @@ class Calibration(Protocol):
 
 @runtime_checkable
 class Calibratable(Protocol):
-    """A task that has something to find on the dev examples once the best weights are there."""
+    """A task that may have something to find on the dev examples once the best weights are there."""
 
-    def calibration(self) -> Calibration:
-        """One that has seen nothing yet."""
+    def calibration(self) -> Calibration | None:
+        """One that has seen nothing yet; None where there is nothing to find."""
         ...
