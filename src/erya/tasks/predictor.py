@@ -16,6 +16,7 @@ from erya.data.records import Record
 from erya.errors import CheckpointError, InputError
 from erya.models.encoder import Encoder
 from erya.runtime import Precision, pick_device, pick_dtype
+from erya.tasks.ensemble import members_of, together
 from erya.tasks.kind import AnyKind
 from erya.tasks.learner import Learner
 from erya.tasks.limits import length_limit
@@ -67,19 +68,20 @@ class Predictor:
     @classmethod
     def open(cls, directory: Path, *, device: str = "auto", precision: Precision = "float32") -> Predictor:
         """Open a directory that `erya finetune` wrote, or any Hugging Face model of a family Erya has with
-        the head of a task (labels from its `id2label`).
+        the head of a task (labels from its `id2label`), or an ensemble of several.
 
         Raises:
             CheckpointError: the directory holds no model with a task, or it is damaged.
             ConfigError: there is no such device.
         """
-        kind = kind_of(directory)
-        model = read_model(directory)
-        task = kind.task_from(model.info)
-        learner = kind.open_learner(model, task)
+        members = members_of(directory)
+        kind = kind_of(members[0])
+        models = [read_model(member) for member in members]
+        task = kind.task_from(models[0].info)
+        learner = together([kind.open_learner(model, task) for model in models])
         assert isinstance(learner, nn.Module)
         learner.to(pick_device(device))
-        return cls(learner, kind, task, model.tokenizer, model.info, precision=precision)
+        return cls(learner, kind, task, models[0].tokenizer, models[0].info, precision=precision)
 
     def predict(
         self,

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
+from erya.tasks.craft.recipe import CraftRecipe
+from erya.tasks.folds.recipe import FoldRecipe
 from erya.train.recipe import Monitor, TrainRecipe
 
 
@@ -54,6 +56,7 @@ class FinetuneRecipe(StrictModel):
         model: the model directory to start from.
         train_file: examples to learn from.
         dev_file: examples that decide when to stop and which state is the best.
+        fold: hold out a part of `train_file` in place of `dev_file`, which then names the same file.
         max_length: longest input in tokens; None is the model's limit.
         truncate: whether longer texts are cut (and counted); otherwise they are an error.
         random_init: take only sizes and vocabulary from `model` and start from random weights.
@@ -61,6 +64,7 @@ class FinetuneRecipe(StrictModel):
         eval_batch_tokens: tokens computed at once on the dev file, at most.
         evals_per_epoch: how often the dev file is scored, where `train.eval_every_steps` does not say.
         classifier_dropout_prob: before the head's last layer; None is the encoder's.
+        craft: what is done besides, all of it off unless asked for.
         train: how to train.
     """
 
@@ -69,6 +73,7 @@ class FinetuneRecipe(StrictModel):
     model: str
     train_file: str
     dev_file: str
+    fold: FoldRecipe | None = None
     max_length: int | None = Field(default=None, ge=3)
     truncate: bool = False
     random_init: bool = False
@@ -76,6 +81,7 @@ class FinetuneRecipe(StrictModel):
     eval_batch_tokens: int = Field(default=8192, ge=1)
     evals_per_epoch: int = Field(default=2, ge=1)
     classifier_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
+    craft: CraftRecipe = CraftRecipe()
     train: FinetuneTraining
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from erya.tasks.folds.assign import take_fold
 from erya.tasks.kind import AnyKind
 from erya.tasks.recipe import FinetuneRecipe
 from erya.tasks.task import Task
@@ -24,6 +25,8 @@ def read_split(kind: AnyKind, recipe: FinetuneRecipe) -> tuple[Task[Any, Any], l
     """
     train = list(kind.examples(Path(recipe.train_file), columns=recipe.columns, labelled=True))
     task = kind.task_for(recipe, train)
+    if recipe.fold is not None:
+        return (task, *take_fold(kind.name, train, recipe.fold, where=recipe.train_file))
     dev = list(kind.examples(Path(recipe.dev_file), columns=recipe.columns, labelled=True))
     kind.check(task, dev)
     return task, train, dev

@@ -1,0 +1,73 @@
+"""Several models that answer as one."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from erya.errors import CheckpointError, ConfigError, StorageError
+from erya.tasks.ensemble import write_ensemble
+from erya.tasks.finetune import finetune
+from erya.tasks.predictor import Predictor
+
+TEXTS = ["房间很好", "服务差，吵", "非常干净", "再来了"]
+
+
+@pytest.fixture(scope="module")
+def models(classify_recipe, tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("members")
+    for seed in (0, 1, 2):
+        recipe = classify_recipe(train={"epochs": 1, "seed": seed, "learning_rate": 1e-3})
+        finetune(recipe, folder / f"{seed}", tell=lambda text: None)
+    return [folder / f"{seed}" / "model" for seed in (0, 1, 2)]
+
+
+def probabilities(directory: Path) -> np.ndarray:
+    return np.array([list(each.scores.values()) for each in Predictor.open(directory).predict(TEXTS)])
+
+
+def test_an_ensemble_gives_the_mean_of_its_members_probabilities(models, tmp_path: Path) -> None:
+    write_ensemble(tmp_path / "all", models)
+    single = np.stack([probabilities(model) for model in models])
+    assert np.abs(single[0] - single[1]).max() > 1e-4  # else any of them would do
+    np.testing.assert_allclose(probabilities(tmp_path / "all"), single.mean(axis=0), atol=1e-6)
+
+
+def test_an_ensemble_is_whole_without_its_members_origins(models, tmp_path: Path) -> None:
+    write_ensemble(tmp_path / "a", models[:2])
+    (tmp_path / "a").rename(tmp_path / "b")
+    listed = json.loads((tmp_path / "b" / "ensemble.json").read_text())
+    assert listed == {"format_version": 1, "kind": "classify", "members": ["member-0", "member-1"]}
+    assert Predictor.open(tmp_path / "b").predict(TEXTS[:1])[0].label in ("好评", "差评")
+
+
+def test_what_does_not_go_together_is_refused(models, tiny_base, classify_recipe, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="two members or more"):
+        write_ensemble(tmp_path / "x", models[:1])
+    with pytest.raises(ConfigError, match="models for no task cannot be averaged"):
+        write_ensemble(tmp_path / "x", [tiny_base, tiny_base])
+    other = tmp_path / "other.tsv"
+    other.write_text("label\ttext_a\n" + "一\t房间很好\n二\t服务差\n" * 8, encoding="utf-8")
+    recipe = classify_recipe(train={"epochs": 1}, train_file=str(other), dev_file=str(other))
+    run = finetune(recipe, tmp_path / "other", tell=lambda text: None)
+    with pytest.raises(ConfigError, match="labels differ"):
+        write_ensemble(tmp_path / "x", [models[0], run.model])
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_damaged_list_is_named(models, tmp_path: Path) -> None:
+    write_ensemble(tmp_path / "x", models[:2])
+    with pytest.raises(StorageError):
+        write_ensemble(tmp_path / "x", models[:2])
+    file = tmp_path / "x" / "ensemble.json"
+    for content, said in (
+        ("{", "not a list of an ensemble's members"),
+        ('{"members": []}', "not a list"),
+        ('{"format_version": 9, "members": ["member-0"]}', "format 9"),
+        ('{"format_version": 1, "members": ["member-7"]}', "lacks members: member-7"),
+        ('{"format_version": 1, "members": []}', "it lists none"),
+    ):
+        file.write_text(content)
+        with pytest.raises(CheckpointError, match=said):
+            Predictor.open(tmp_path / "x")
