@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from erya import __version__
 from erya.checkpoints.huggingface import CONFIG_FILE
@@ -18,7 +19,10 @@ from erya.checkpoints.weights import find_weights
 from erya.errors import StorageError
 from erya.files import exclusive, sha256_of
 from erya.metrics.classification import ClassificationScores
+from erya.runtime import pick_device
 from erya.tasks.batches import ExampleBatches
+from erya.tasks.craft.applying import made_plain
+from erya.tasks.craft.cached import StatesCache
 from erya.tasks.devset import DevSet
 from erya.tasks.preparation import Prepared, prepare
 from erya.tasks.recipe import FinetuneRecipe, FinetuneTraining
@@ -31,6 +35,7 @@ from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Tell
 from erya.train.ranks import environment_ranks
 
+_STATES = "states"  # in a run directory: what a frozen encoder says of the texts
 SEEDS_FILE = "seeds.json"  # in a directory that holds runs of several seeds
 # Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
 _CHANGEABLE = ("eval_batch_tokens", "evals_per_epoch", "model", "train_file", "dev_file")
@@ -81,6 +86,8 @@ def finetune(
     """
     _require_no_seeds(directory)
     prepared = prepare(recipe, tell)
+    if recipe.craft.cached_states is not None:
+        prepared = _with_states(recipe, prepared, directory)
     trainable = TaskTrainable(prepared.learner)
     dev = DevSet(
         trainable,
@@ -113,6 +120,23 @@ def finetune(
         _warn_if_stuck(dev, tell)
     model = None if result.interrupted else directory / MODEL_DIRECTORY
     return FineTuned(model, prepared.task.labels, result, prepared.train.report, prepared.dev.report)
+
+
+def _with_states(recipe: FinetuneRecipe, prepared: Prepared, directory: Path) -> Prepared:
+    """The same with what the frozen encoder says of every text, from files in the run directory."""
+    assert recipe.craft.cached_states is not None and isinstance(prepared.learner, nn.Module)
+    prepared.learner.to(pick_device(recipe.train.device))
+    cache = StatesCache(
+        directory / _STATES,
+        prepared.learner,
+        number_format=recipe.craft.cached_states,
+        precision=recipe.train.precision,
+        batch_tokens=recipe.eval_batch_tokens,
+    )
+    train, dev = (
+        replace(part, features=cache.with_states(part.features)) for part in (prepared.train, prepared.dev)
+    )
+    return replace(prepared, train=train, dev=dev)
 
 
 def _require_no_seeds(directory: Path) -> None:
@@ -170,7 +194,7 @@ def _save(
     with exclusive(directory):
         save_model(
             directory / MODEL_DIRECTORY,
-            module=prepared.learner.network,
+            module=made_plain(prepared.learner.network),
             tokenizer=prepared.tokenizer,
             info=info,
             replace=True,

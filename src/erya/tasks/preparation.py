@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from erya.tasks.craft.applying import crafted
 from erya.tasks.kind import AnyKind
 from erya.tasks.learner import Learner
 from erya.tasks.limits import length_limit
@@ -26,7 +27,7 @@ class Prepared:
     Attributes:
         kind: of the task.
         task: what the training file is about: its labels.
-        learner: the network, not yet trained, and its losses.
+        learner: the network, not yet trained, and its losses, with what craft adds.
         tokenizer: the starting model's.
         train: encoded training examples, with targets.
         dev_examples: the dev examples.
@@ -53,14 +54,21 @@ def prepare(recipe: FinetuneRecipe, tell: Tell) -> Prepared:
     Raises:
         InputError: a file, a row or a label cannot be used, or texts are too long and may not be cut.
         CheckpointError: the model directory cannot be used.
-        ConfigError: `max_length` is more than the model can take.
+        ConfigError: `max_length` is more than the model can take, or the craft does not fit the task.
     """
     kind = KINDS[recipe.kind]
+    recipe.craft.require_fits(kind.name)
     task, train_examples, dev_examples = read_split(kind, recipe)
     for line in kind.describe(task, train_examples, dev_examples):
         tell(line)
     start = open_start(recipe, pooler=kind.needs_pooler, tell=tell)
-    learner = kind.new_learner(start.encoder, task, recipe, train_examples)
+    learner = crafted(
+        kind.new_learner(start.encoder, task, recipe, train_examples),
+        recipe.craft,
+        tokenizer=start.tokenizer,
+        seed=recipe.train.seed,
+        tell=tell,
+    )
     train, dev = (
         _encoded(name, examples, task, start, recipe, tell)
         for name, examples in (("training", train_examples), ("dev", dev_examples))
