@@ -179,6 +179,8 @@ class TrainRecipe(StrictModel):
             speed, not the batches. When memory runs out it is halved, for the rest of the run.
         optimiser: `kind: adamw`, `muon` or `lamb`, and what only it has.
         learning_rate: the greatest, after warm-up. May be changed when the run is resumed.
+        layer_decay: each layer of an encoder has this share of the learning rate of the layer above it, the
+            head the whole; in (0, 1], 1 makes all alike. 0.8 is usual in fine-tuning.
         schedule: how the learning rate falls after warm-up to `final_lr_ratio`: along a line, a cosine, not
             at all (`constant`), or not until the last `decay_ratio` of the run (`wsd`: warm-up, stable,
             decay), so that a run may be made longer from any checkpoint before.
@@ -217,6 +219,7 @@ class TrainRecipe(StrictModel):
     micro_batch_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
     optimiser: OptimiserRecipe = AdamWRecipe()
     learning_rate: float = Field(gt=0)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     schedule: Literal["linear", "cosine", "constant", "wsd"] = "linear"
     decay_ratio: float = Field(default=0.1, gt=0, le=1)
     warmup_ratio: float = Field(default=0.06, ge=0, le=1)
