@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -18,6 +19,7 @@ from typing import IO, Any, Literal
 from erya.data.fields import Wanted
 from erya.data.lines import numbered_lines
 from erya.data.parquet_rows import parquet_names, parquet_rows
+from erya.data.problems import Problem, Report
 from erya.errors import InputError, nearest_hint
 from erya.files import COMPRESSED_SUFFIXES, open_binary, require_file
 
@@ -54,6 +56,7 @@ def read_records(
     columns: Mapping[str, str],
     structured: Collection[str] = (),
     optional: Collection[str] = (),
+    broken: Report | None = None,
 ) -> Iterator[Record]:
     """Read `path` row by row. Lines that are empty from end to end are not rows.
 
@@ -65,6 +68,7 @@ def read_records(
             table the cell holds JSON.
         optional: the fields that a row may lack; then the record lacks them. An optional structured field may
             also be null.
+        broken: told of each row that cannot be used, which is left out; None raises at the first.
     Yields:
         The rows; only the wanted fields are kept. Whole numbers and booleans of JSON become text.
     Raises:
@@ -76,7 +80,7 @@ def read_records(
         raise InputError("the file is empty", where=str(path))
     wanted = Wanted(columns, frozenset(structured), frozenset(optional))
     found = False
-    for record in _rows(path, kind, wanted):
+    for record in _rows(path, kind, wanted, broken):
         found = True
         yield record
     if not found:
@@ -105,16 +109,16 @@ def read_json_lines(
         InputError: a line is broken, or lacks a key.
     """
     wanted = Wanted(columns, frozenset(structured), frozenset(optional))
-    return _read_json(name, numbered_lines(name, stream), wanted)
+    return _read_json(name, numbered_lines(name, stream), wanted, None)
 
 
-def _rows(path: Path, kind: str, wanted: Wanted) -> Iterator[Record]:
+def _rows(path: Path, kind: str, wanted: Wanted, broken: Report | None) -> Iterator[Record]:
     if kind == ".parquet":
-        yield from _read_parquet(path, wanted)
+        yield from _read_parquet(path, wanted, broken)
         return
     reader = {".csv": _read_csv, ".tsv": _read_tsv}.get(kind, _read_json)
     with open_binary(path) as stream:
-        yield from reader(str(path), numbered_lines(str(path), stream), wanted)
+        yield from reader(str(path), numbered_lines(str(path), stream), wanted, broken)
 
 
 def _format_of(path: Path) -> str:
@@ -134,13 +138,17 @@ def _format_of(path: Path) -> str:
     )
 
 
-def _read_tsv(path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> Iterator[Record]:
+def _read_tsv(
+    path: str, lines: Iterator[tuple[int, str]], wanted: Wanted, broken: Report | None
+) -> Iterator[Record]:
     rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in lines if line.strip("\r\n"))
-    return _read_table(path, rows, wanted)
+    return _read_table(path, rows, wanted, broken)
 
 
-def _read_csv(path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> Iterator[Record]:
-    return _read_table(path, _csv_rows(path, lines), wanted)
+def _read_csv(
+    path: str, lines: Iterator[tuple[int, str]], wanted: Wanted, broken: Report | None
+) -> Iterator[Record]:
+    return _read_table(path, _csv_rows(path, lines), wanted, broken)
 
 
 def _csv_rows(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
@@ -163,25 +171,45 @@ def _csv_rows(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int
             yield begin, row
 
 
-def _read_table(path: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted) -> Iterator[Record]:
+def _read_table(
+    path: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted, broken: Report | None
+) -> Iterator[Record]:
     _, names = next(rows, (1, []))
     places = _places(path, names, wanted)
     for line, row in rows:
-        if len(row) != len(names):
-            raise InputError(
-                f"the row has {len(row)} fields, the first line names {len(names)} ({', '.join(names)})",
-                where=f"{path}, line {line}",
-            )
-        cells = {name: row[place] for name, place in places.items()}
-        yield Record(path, line, *wanted.of_cells(cells, f"{path}, line {line}"))
+        with _leaving_out(broken, line):
+            _require_width(row, names, f"{path}, line {line}")
+            cells = {name: row[place] for name, place in places.items()}
+            yield Record(path, line, *wanted.of_cells(cells, f"{path}, line {line}"))
 
 
-def _read_parquet(path: Path, wanted: Wanted) -> Iterator[Record]:
+def _require_width(row: Sequence[str], names: Sequence[str], where: str) -> None:
+    if len(row) != len(names):
+        raise InputError(
+            f"the row has {len(row)} fields, the first line names {len(names)} ({', '.join(names)})",
+            where=where,
+        )
+
+
+def _read_parquet(path: Path, wanted: Wanted, broken: Report | None) -> Iterator[Record]:
     names = parquet_names(path)
     places = _places(str(path), names, wanted, header="the file")
     # Twice the same column is one to Arrow.
     for number, row in parquet_rows(path, sorted({names[place] for place in places.values()})):
-        yield Record(str(path), number, *wanted.of_object(row, f"{path}, row {number}"), "row")
+        with _leaving_out(broken, number):
+            yield Record(str(path), number, *wanted.of_object(row, f"{path}, row {number}"), "row")
+
+
+@contextmanager
+def _leaving_out(broken: Report | None, line: int) -> Iterator[None]:
+    """Tell `broken` of a row that cannot be used and go on; without it, raise."""
+    try:
+        yield
+    except InputError as error:
+        if broken is None:
+            raise
+        where = error.where or f"line {line}"
+        broken(Problem("a row that cannot be used", error.what, where, line, "the row is left out"))
 
 
 def _places(
@@ -210,36 +238,45 @@ def _column_index(path: str, names: Sequence[str], field: str, column: str, *, h
     )
 
 
-def _read_json(path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> Iterator[Record]:
-    for number, row in json_objects(path, lines):
-        yield Record(path, number, *wanted.of_object(row, f"{path}, line {number}"))
+def _read_json(
+    path: str, lines: Iterator[tuple[int, str]], wanted: Wanted, broken: Report | None
+) -> Iterator[Record]:
+    for number, row in json_objects(path, lines, broken=broken):
+        with _leaving_out(broken, number):
+            yield Record(path, number, *wanted.of_object(row, f"{path}, line {number}"))
 
 
-def json_objects(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_objects(
+    path: str, lines: Iterator[tuple[int, str]], *, broken: Report | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """One object a line, with the number of the line; empty lines are passed over.
 
     Args:
         path: what messages call the file.
         lines: of `numbered_lines`.
+        broken: told of each line that is no object, which is left out; None raises at the first.
     Raises:
         InputError: a line is no JSON, or no object.
     """
     for number, line in lines:
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"not JSON: {error.msg}",
-                where=f"{where}, column {error.colno}",
-                hint="one object a line, each whole on its line" if line.strip() in ("{", "[") else None,
-            ) from None
-        except (ValueError, RecursionError):
-            raise InputError("not JSON: a number is too long or lists lie too deep", where=where) from None
-        if not isinstance(row, dict):
-            raise InputError(
-                "not a JSON object", where=where, hint='one object a line: {"text": ..., "label": ...}'
-            )
-        yield number, row
+        if line.strip():
+            with _leaving_out(broken, number):
+                yield number, _json_object(line, f"{path}, line {number}")
+
+
+def _json_object(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"not JSON: {error.msg}",
+            where=f"{where}, column {error.colno}",
+            hint="one object a line, each whole on its line" if line.strip() in ("{", "[") else None,
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputError("not JSON: a number is too long or lists lie too deep", where=where) from None
+    if not isinstance(row, dict):
+        raise InputError(
+            "not a JSON object", where=where, hint='one object a line: {"text": ..., "label": ...}'
+        )
+    return row

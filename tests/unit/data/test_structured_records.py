@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from erya.data.problems import Problems
 from erya.data.records import read_json_lines, read_records
 from erya.errors import InputError
 
@@ -126,3 +127,31 @@ def test_damaged_bytes_have_no_encoding(tmp_path):
         ("content\tspans\n" + "1\t" + REVIEW).encode() + b"\xff\xfe\xff\xff\t1\n"
     )
     assert "damaged" in error(tmp_path / "a.tsv", optional=("id",))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", "content\tspans\n好\t[]\n差\n中\t[1]\t2\n坏\t[\n末\t[]\n"),
+        ("a.jsonl", '{"content": "好", "spans": []}\n{"content": "差"}\n{\n{"content": 1.5, "spans": 1}\n\n'
+         '{"content": "末", "spans": []}\n'),
+    ],
+)  # fmt: skip
+def test_rows_that_cannot_be_used_are_left_out_and_counted_where_that_is_asked_for(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    problems = Problems()
+    options = {"structured": ("entities",), "optional": ("id",)}
+    rows = read(path, **options, broken=problems.note)
+    assert [row.values["text"] for row in rows] == ["好", "末"]
+    lines = [3, 4, 5] if name == "a.tsv" else [2, 3, 4]
+    assert [problem.line for problem in problems.kept["a row that cannot be used"]] == lines
+    assert f"line {lines[0]}" in error(path, **options)
+
+
+def test_rows_of_parquet_are_left_out_too(tmp_path):
+    path = parquet(tmp_path / "a.parquet", content=["北京", None, "上海"], spans=[[], [], []])
+    problems = Problems()
+    options = {"structured": ("entities",), "optional": ("id",)}
+    assert [row.line for row in read(path, **options, broken=problems.note)] == [1, 3]
+    assert "row 2" in problems.lines()[0]
