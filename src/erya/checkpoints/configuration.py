@@ -14,6 +14,7 @@ from erya.checkpoints.huggingface import CONFIG_FILE, ForeignConfig, parse_confi
 from erya.checkpoints.info import ModelInfo, TaskName, read_info, read_json
 from erya.checkpoints.names import find_heads, modern_name
 from erya.checkpoints.recognition import recognise
+from erya.checkpoints.sentence_transformers import read_sentence_files
 from erya.checkpoints.weights import TensorHeader, find_weights, has_weights, read_headers
 from erya.config import validate
 from erya.errors import CheckpointError, ConfigError
@@ -52,7 +53,8 @@ def read_configuration(
     foreign = understand(data, headers, directory)
     info = read_info(directory)
     if info is None:
-        return data, foreign, infer_info(foreign, where=str(directory / CONFIG_FILE))
+        inferred = infer_info(foreign, where=str(directory / CONFIG_FILE))
+        return data, *_with_vectors(foreign, inferred, directory)
     _require_agreement(info, foreign, directory)
     return data, foreign, info
 
@@ -117,6 +119,23 @@ def read_config_file(directory: Path) -> dict[str, Any]:
             hint=_what_it_may_be(directory),
         )
     return read_json(directory / CONFIG_FILE)
+
+
+def _with_vectors(
+    foreign: ForeignConfig, info: ModelInfo, directory: Path
+) -> tuple[ForeignConfig, ModelInfo]:
+    """What is known of an encoder whose directory says how it makes sentence vectors."""
+    if foreign.task is not None:
+        return foreign, info
+    try:
+        settings = read_sentence_files(directory)
+    except CheckpointError as error:
+        return replace(foreign, notes=(*foreign.notes, error.what)), info
+    if settings is None:
+        return foreign, info
+    longest = min(settings.pop("max_length", info.max_length), info.max_length)
+    changes = {"kind": "embed", "settings": settings, "max_length": max(longest, 3)}
+    return foreign, info.model_copy(update=changes)
 
 
 def _what_it_may_be(directory: Path) -> str | None:

@@ -16,6 +16,7 @@ from erya.checkpoints.families.table import FAMILIES
 from erya.checkpoints.huggingface import CONFIG_FILE, render_config
 from erya.checkpoints.info import INFO_FILE, LABELLED, ModelInfo, TaskName, read_json, write_json
 from erya.checkpoints.names import tasks_of, written_names
+from erya.checkpoints.sentence_transformers import write_sentence_files
 from erya.checkpoints.weights import SAFETENSORS_FILE
 from erya.errors import CheckpointError, StorageError
 from erya.files import atomic_directory
@@ -58,6 +59,9 @@ def save_model(
         write_json(aside / INFO_FILE, info.model_dump(mode="json"))
         write_tokenizer(tokenizer, encoder.config, aside)
         write_tensors(aside / SAFETENSORS_FILE, tensors)
+        if info.kind == "embed":
+            size = encoder.config.hidden_size
+            write_sentence_files(aside, info.settings, max_length=info.max_length, size=size)
 
 
 def write_tokenizer(tokenizer: AnyTokenizer, config: EncoderConfig, directory: Path) -> None:
