@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from erya.checkpoints.info import KindName
+from erya.tasks.answer.kind import AnswerKind
 from erya.tasks.classify.kind import ClassifyKind
+from erya.tasks.embed.kind import EmbedKind
 from erya.tasks.kind import AnyKind
+from erya.tasks.match.kind import MatchKind
 
 KINDS: Mapping[KindName, AnyKind] = {
+    "answer": AnswerKind(),
     "classify": ClassifyKind(),
+    "match": MatchKind(),
+    "embed": EmbedKind(),
 }

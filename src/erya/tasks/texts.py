@@ -66,7 +66,7 @@ class EncodingReport:
     misfit_places: list[str] = field(default_factory=list)
 
     def note_misfit(self, reason: str, place: str) -> None:
-        """Count a span that does not fit the tokens; `reason` is what such spans do: `begin inside a token`."""
+        """Count a span that does not fit the tokens; `reason` says what such spans do: begin inside one."""
         self.misfits[reason] += 1
         if len(self.misfit_places) < _SHOWN:
             self.misfit_places.append(place)
@@ -157,7 +157,8 @@ class EncodingReport:
             )
         if self.misfits:
             counts = ", ".join(f"{count:,} {reason}" for reason, count in self.misfits.most_common())
-            lines.append(f"annotated spans that do not fit: {counts}; the first: {_joined(self.misfit_places)}")
+            first = _joined(self.misfit_places)
+            lines.append(f"annotated spans that do not fit: {counts}; the first: {first}")
         if self.unknown_tokens:
             shown = " ".join(f"{piece}×{count}" for piece, count in self.unknown.most_common(_SHOWN))
             lines.append(

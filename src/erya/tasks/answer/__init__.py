@@ -1,0 +1,1 @@
+"""Answers cut from a context: extractive reading comprehension."""

@@ -1,0 +1,143 @@
+"""The likeliest spans of windows over a context: exact within the longest answer allowed, numpy only.
+
+n tokens of a window, M of them of the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+# A span of characters and the logarithm of its probability.
+Found = tuple[int, int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """What a network says of one window; of one without the answer, that its first token is the likeliest.
+
+    Attributes:
+        starts: logarithm of the probability that the answer begins there, float64, shape (M,).
+        ends: likewise that it ends there, shape (M,).
+        spans: characters of the tokens in the context, ascending, shape (M, 2).
+        nothing: logarithm of the probability that the window holds no answer.
+    """
+
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    spans: NDArray[np.int32]
+    nothing: float
+
+    @classmethod
+    def of(
+        cls, logits_n2: NDArray[np.floating], spans_n2: NDArray[np.int32], inside_n: NDArray[np.bool_]
+    ) -> WindowScores:
+        """Probabilities over the tokens an answer may touch and the first one, which stands for none.
+
+        Args:
+            logits_n2: of beginning and of ending, shape (n, 2).
+            spans_n2: characters of all tokens, shape (n, 2).
+            inside_n: whether a token is the context's; those stand side by side.
+        """
+        allowed = inside_n.copy()
+        allowed[0] = True
+        logits = logits_n2.astype(np.float64)
+        kept = logits[allowed]
+        peak = kept.max(axis=0)
+        log_probs = logits - (peak + np.log(np.exp(kept - peak).sum(axis=0)))
+        return cls(
+            starts=log_probs[inside_n, 0],
+            ends=log_probs[inside_n, 1],
+            spans=spans_n2[inside_n],
+            nothing=float(log_probs[0].sum()),
+        )
+
+    def best(self, number: int, *, max_length: int, banned: Sequence[tuple[int, int]] = ()) -> list[Found]:
+        """The likeliest spans, the best first.
+
+        Args:
+            number: so many at most.
+            max_length: most characters of a span.
+            banned: characters that no span may touch, half-open ranges.
+        """
+        last = self._last_ends(max_length, banned)
+        places = np.arange(len(last))
+        width = int((last - places).max(initial=-1)) + 1
+        if width < 1:
+            return []
+        ends = np.concatenate([self._whole_ends(), np.full(width - 1, -np.inf)])
+        scores = self._whole_starts()[:, None] + sliding_window_view(ends, width)
+        scores[np.arange(width) > (last - places)[:, None]] = -np.inf
+        flat = scores.ravel()
+        taken = min(number, flat.size)
+        chosen = np.argpartition(-flat, taken - 1)[:taken]
+        chosen = chosen[np.lexsort((chosen, -flat[chosen]))]
+        begins, ahead = np.divmod(chosen[np.isfinite(flat[chosen])], width)
+        return list(
+            zip(
+                self.spans[begins, 0].tolist(),
+                self.spans[begins + ahead, 1].tolist(),
+                flat[begins * width + ahead].tolist(),
+                strict=True,
+            )
+        )
+
+    def _last_ends(self, max_length: int, banned: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+        """The last token with which a span from each token on may end; before it where there is none."""
+        begins, ends = self.spans[:, 0], self.spans[:, 1]
+        last = np.searchsorted(ends, begins + max_length, side="right") - 1
+        for start, end in banned:
+            first, behind = np.searchsorted(ends, start, side="right"), np.searchsorted(begins, end)
+            last[:first] = np.minimum(last[:first], first - 1)
+            last[first:behind] = -1
+        return last
+
+    def _whole_starts(self) -> NDArray[np.float64]:
+        """Of tokens that share a character (one letter, several pieces) only the first begins a span."""
+        shared = np.zeros(len(self.spans), dtype=bool)
+        shared[1:] = self.spans[1:, 0] == self.spans[:-1, 0]
+        return np.where(shared, -np.inf, self.starts)
+
+    def _whole_ends(self) -> NDArray[np.float64]:
+        """Of tokens that share a character only the last ends a span."""
+        shared = np.zeros(len(self.spans), dtype=bool)
+        shared[:-1] = self.spans[1:, 1] == self.spans[:-1, 1]
+        return np.where(shared, -np.inf, self.ends)
+
+
+def best_spans(
+    windows: Sequence[WindowScores], *, number: int, max_length: int, overlapping: bool
+) -> list[Found]:
+    """The likeliest spans over all windows of a context, each once, with its best window's probability.
+
+    Args:
+        windows: of one context.
+        number: so many at most.
+        max_length: most characters of a span.
+        overlapping: whether spans may share characters; otherwise one that shares any with a likelier one is
+            left out.
+    """
+    if overlapping:
+        found = (window.best(number, max_length=max_length) for window in windows)
+        return _merged(span for spans in found for span in spans)[:number]
+    chosen: list[Found] = []
+    heads = [window.best(1, max_length=max_length) for window in windows]
+    while len(chosen) < number and (best := _merged(span for head in heads for span in head)):
+        chosen.append(best[0])
+        banned = [(start, end) for start, end, _ in chosen]
+        for place, head in enumerate(heads):
+            if head and head[0][0] < best[0][1] and best[0][0] < head[0][1]:
+                heads[place] = windows[place].best(1, max_length=max_length, banned=banned)
+    return chosen
+
+
+def _merged(found: Iterable[Found]) -> list[Found]:
+    """Each span once, the likeliest first, of equally likely ones the first in the text."""
+    best: dict[tuple[int, int], float] = {}
+    for start, end, score in found:
+        best[start, end] = max(score, best.get((start, end), score))
+    return sorted(((*span, score) for span, score in best.items()), key=lambda row: (-row[2], row[0], row[1]))
