@@ -8,6 +8,8 @@ import typer
 
 from erya.cli.finetuning import (
     DevOption,
+    FindRateOption,
+    FoldsOption,
     JsonOption,
     ModelOption,
     Order,
@@ -68,6 +70,8 @@ def _classify(
     truncate: bool = TruncateOption,
     random_init: bool = RandomInitOption,
     seeds: int = SeedsOption,
+    folds: int = FoldsOption,
+    find_rate: bool = FindRateOption,
     resume: bool = ResumeOption,
     as_json: bool = JsonOption,
 ) -> None:
@@ -81,5 +85,6 @@ def _classify(
         },
         switches={"truncate": truncate, "random_init": random_init},
         overrides=overrides,
+        folds=folds,
     )  # fmt: skip
-    fine_tune(config, Order(out, seeds, resume, as_json, "classify"))
+    fine_tune(config, Order(out, seeds, resume, as_json, "classify", folds, find_rate))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from erya.cli.console import messages, print_json, print_table
+from erya.cli.folds import cross_validate
+from erya.cli.rate import find_rate
 from erya.cli.speaking import speaks, tell
 from erya.errors import ConfigError
 
@@ -36,6 +38,17 @@ RandomInitOption = typer.Option(
     "worth.",
 )
 SeedsOption = typer.Option(1, min=1, help="Run with so many seeds, keep the best on dev.")
+FoldsOption = typer.Option(
+    1,
+    min=1,
+    help="Deal TRAIN into so many parts and hold out each once, in place of DEV; the models together are an "
+    "ensemble.",
+)
+FindRateOption = typer.Option(
+    False,
+    "--find-rate",
+    help="Train nothing: raise the learning rate until the loss leaps up, and suggest one.",
+)
 ResumeOption = typer.Option(True, help="Go on with the run in OUT, or set it aside and start over.")
 JsonOption = typer.Option(False, "--json", help="Print the result as JSON.")
 
@@ -50,6 +63,8 @@ class Order:
         resume: whether a run that is there goes on.
         as_json: whether the result is printed as JSON.
         task: the kind's name, for advice.
+        folds: into how many parts the training file is dealt; 1 leaves it whole.
+        find_rate: whether a learning rate is looked for, and nothing trained.
     """
 
     out: Path
@@ -57,6 +72,8 @@ class Order:
     resume: bool
     as_json: bool
     task: str
+    folds: int = 1
+    find_rate: bool = False
 
 
 def recipe_from(
@@ -66,6 +83,7 @@ def recipe_from(
     named: Mapping[str, object],
     switches: Mapping[str, bool],
     overrides: Sequence[str] | None,
+    folds: int = 1,
 ) -> Any:
     """The recipe from file, options and overrides. Values of options are text, whatever they look like.
 
@@ -75,11 +93,14 @@ def recipe_from(
         named: recipe keys that options gave; None where an option was not given.
         switches: recipe keys that are true where the option was given.
         overrides: KEY=VALUE from the command line.
+        folds: more than one need no dev file.
     Raises:
         ConfigError: a key is missing, unknown or makes no sense.
     """
     from erya.config import load_config
 
+    if folds > 1:
+        named = {**named, "dev_file": named["dev_file"] or named["train_file"]}
     given = {key: _as_yaml(str(value)) for key, value in named.items() if value is not None}
     given |= {key: "true" for key, value in switches.items() if value}
     keys = {override.partition("=")[0] for override in overrides or ()}
@@ -105,7 +126,13 @@ def fine_tune(config: FinetuneRecipe, order: Order) -> None:
     Raises:
         typer.Exit: with code 130, when it was interrupted.
     """
-    if order.seeds > 1:
+    if order.find_rate:
+        find_rate(config, order.out, as_json=order.as_json)
+    elif order.folds > 1:
+        if order.seeds > 1:
+            raise ConfigError("--folds and --seeds are both given", hint="choose one of the two")
+        cross_validate(config, order.out, num_folds=order.folds, resume=order.resume, as_json=order.as_json)
+    elif order.seeds > 1:
         _run_seeds(config, order)
     else:
         _run_once(config, order)

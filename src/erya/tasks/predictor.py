@@ -75,7 +75,7 @@ class Predictor:
             ConfigError: there is no such device.
         """
         members = members_of(directory)
-        kind = kind_of(members[0])
+        kind = kind_of(directory)
         models = [read_model(member) for member in members]
         task = kind.task_from(models[0].info)
         learner = together([kind.open_learner(model, task) for model in models])
@@ -176,7 +176,7 @@ def kind_of(directory: Path) -> AnyKind:
     Raises:
         CheckpointError: it is not a model, or one without a task; says what it is.
     """
-    _, foreign, info = read_configuration(directory)
+    _, foreign, info = read_configuration(members_of(directory)[0])
     name: KindName | TaskName | None = info.kind or info.task
     for kind in KINDS.values():
         if kind.name == name:
