@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from erya.errors import StorageError
-from erya.evaluate.plots import confusion_picture, curves_picture
-from erya.evaluate.run import Evaluation
-from erya.files import require_file, sha256_of, to_json
+from erya.evaluate import sections
+from erya.evaluate.evaluation import Evaluation
+from erya.evaluate.plots import curves_picture
+from erya.evaluate.relabel import Suspect, write_suspects
+from erya.files import atomic_write, require_file, sha256_of, to_json
 from erya.pages.render import render, write
 from erya.train.metrics_file import read_metrics
 
 SCORES_FILE = "metrics.json"
+SUSPECTS_FILE = "suspects.tsv"
+_MOST_SHOWN_SUSPECTS = 40
 
 
 def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> None:
-    """Write the report of one evaluation.
+    """Write the report of one evaluation, and beside it the suspected label errors where there may be any.
 
     Args:
         path: the HTML file.
@@ -27,32 +30,65 @@ def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mappi
         training: the lines of the training run's `metrics.jsonl`; empty when the model lies in no run.
     Raises:
         MissingExtraError: jinja2 or matplotlib is not installed.
+        InputError: the data file, of which the suspects' texts are read once more, is no longer readable.
         StorageError: the disk refuses.
     """
-    write(path, render_report(evaluation, training=training))
+    found = sections.suspects(evaluation)
+    write(path, render_report(evaluation, training=training, suspects=found))
+    if evaluation.label_errors is not None:
+        write_suspects(path.with_name(SUSPECTS_FILE), found)
 
 
-def render_report(evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> str:
+def render_report(
+    evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]], suspects: Sequence[Suspect] = ()
+) -> str:
     """The report as HTML; every text from outside is escaped."""
+    worst = sections.mistake_rows(evaluation.mistakes)
     return render(
         "erya.evaluate",
         "report.html.jinja",
         evaluation=evaluation,
-        scores=evaluation.scores,
         encoding=evaluation.encoding,
-        facts=_facts(evaluation),
-        mistakes=[asdict(mistake) for mistake in evaluation.mistakes],
-        confusion=confusion_picture(evaluation.scores.confusion, evaluation.labels),
+        cost=evaluation.cost,
+        classes=sections.class_rows(evaluation),
+        averages=sections.averages(evaluation),
+        confusion=sections.confusion(evaluation),
+        confused=sections.confused(evaluation),
+        probabilities=sections.probabilities(evaluation),
+        scatter=sections.scatter(evaluation),
+        num_kept=len(evaluation.ledger.distributions()[1]),
+        parts=sections.part_tables(evaluation),
         curves=curves_picture(training) if training else None,
+        worst=worst,
+        marks=any(row["pieces"] for row in worst),
+        suspected=_suspected(evaluation, suspects),
+        facts=sections.facts(evaluation),
+        recipe=sections.recipe_text(evaluation.model),
     )
 
 
-def require_same(directory: Path, *, model: Path, data: Path) -> None:
+def _suspected(evaluation: Evaluation, suspects: Sequence[Suspect]) -> list[dict[str, Any]]:
+    errors = evaluation.label_errors
+    if errors is None:
+        return []
+    return [
+        {
+            "title": "Suspected label errors",
+            "rows": suspects[:_MOST_SHOWN_SUSPECTS],
+            "number": errors.num_suspects,
+            "size": len(errors.order),
+            "share": errors.error_share,
+            "file": SUSPECTS_FILE,
+        }
+    ]
+
+
+def require_same(directory: Path, *, models: Sequence[Path], data: Path) -> None:
     """Refuse a directory that holds the evaluation of something else, which would be overwritten.
 
     Args:
         directory: where the report is to go.
-        model: the model directory that is to be evaluated.
+        models: the model directories that are to be evaluated.
         data: the file it is to be evaluated on.
     Raises:
         StorageError: another model or other data was evaluated there, or what is there is none of ours.
@@ -63,12 +99,15 @@ def require_same(directory: Path, *, model: Path, data: Path) -> None:
         return
     try:
         former = json.loads(path.read_bytes())
-        former_model, former_sha256 = Path(former["model"]), former["data_sha256"]
+        names = former["models"] if "models" in former else [former["model"]]
+        former_models = [Path(name) for name in names]
+        former_sha256 = former["data_sha256"]
     except (ValueError, KeyError, TypeError):
         what = f"the directory has a {SCORES_FILE} that no evaluation wrote"
     else:
-        if former_model.resolve() != model.resolve():
-            what = f"the directory holds the evaluation of another model, {former_model}"
+        if [path.resolve() for path in former_models] != [path.resolve() for path in models]:
+            shown = " and ".join(map(str, former_models))
+            what = f"the directory holds the evaluation of another model, {shown}"
         elif former_sha256 != sha256_of(require_file(data)):
             what = f"the directory holds an evaluation on other data, {former.get('data')}"
         else:
@@ -78,6 +117,16 @@ def require_same(directory: Path, *, model: Path, data: Path) -> None:
     )
 
 
+def write_scores(directory: Path, values: Mapping[str, Any]) -> None:
+    """Write `metrics.json`.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    with atomic_write(directory / SCORES_FILE) as stream:
+        stream.write(to_json(values, indent=2).encode())
+
+
 def training_rows(model: Path) -> list[dict[str, Any]]:
     """The `metrics.jsonl` of the run a model directory lies in (`RUN/model`), or nothing.
 
@@ -85,22 +134,3 @@ def training_rows(model: Path) -> list[dict[str, Any]]:
         InputError: a line of it is damaged.
     """
     return list(read_metrics(model.resolve().parent))
-
-
-def _facts(evaluation: Evaluation) -> dict[str, str]:
-    """What was evaluated, when, on what."""
-    facts = {
-        "Model": str(evaluation.model),
-        "Data": str(evaluation.data),
-        "Data sha256": evaluation.data_sha256,
-        "When": evaluation.when,
-        "Texts": f"{evaluation.scores.num_examples:,} in {evaluation.seconds:.1f} s",
-        "Longest input": f"{evaluation.max_length} tokens",
-        "Erya": evaluation.version,
-    }
-    origin = evaluation.provenance
-    return facts | {f"Training: {key}": _plain(value) for key, value in origin.items()}
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value)

@@ -47,7 +47,8 @@ def test_finetune_evaluate_predict(erya, tiny_base, reviews, tmp_path):
     )
     (measured,) = lines(stdout)
     assert status == 0 and measured["accuracy"] == pytest.approx(result["eval_accuracy"], abs=0.05)
-    assert {path.name for path in report.iterdir()} == {"report.html", "metrics.json", "predictions.jsonl"}
+    files = {"report.html", "metrics.json", "predictions.jsonl", "suspects.tsv"}
+    assert {path.name for path in report.iterdir()} == files
     status, stdout, _ = erya("evaluate", out / "model", reviews.dev, "--text", "text_a", "--out", report)
     assert status == 0 and "macro average" in stdout and POSITIVE in stdout
 

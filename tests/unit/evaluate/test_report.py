@@ -64,7 +64,7 @@ def test_scores_equal_the_predictions_written(predictor, data, tiny_run, tmp_pat
     rows = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text("utf-8").splitlines()]
     assert [row["line"] for row in rows] == [2, 3, 4, 5]
     right = sum(row["label"] == row["truth"] for row in rows)
-    assert done.scores.accuracy == pytest.approx(right / 4) and done.scores.num_examples == 4
+    assert done.scores.accuracy == pytest.approx(right / 4) and done.num_examples == 4
     assert len(done.mistakes) == 4 - right
     assert done.encoding.truncated_texts == 2 and done.encoding.unknown["鑫"] == 1
     assert any("truncated" in warning for warning in done.warnings)
@@ -77,7 +77,7 @@ def test_only_the_surest_mistakes_are_kept(predictor, tiny_run, tmp_path):
     done = evaluate(predictor, path, model=tiny_run, columns=COLUMNS, num_mistakes=3)
     every = evaluate(predictor, path, model=tiny_run, columns=COLUMNS)
     assert done.mistakes == every.mistakes[:3]
-    surety = [mistake.probability for mistake in every.mistakes]
+    surety = [mistake.severity for mistake in every.mistakes]
     assert surety == sorted(surety, reverse=True) and len(surety) >= 10
 
 
@@ -91,7 +91,7 @@ def test_the_report_is_one_file_with_everything_in_it(predictor, data, tiny_run,
     page = Page(html)
     assert page.fetched == [] and "script" not in page.tags and "@import" not in html
     assert not re.search(r"url\((?!#)", html)
-    assert html.count("<svg") == 2
+    assert html.count("<svg xmlns") == 4 and "precision" in html and "calibration" in html
     words = " ".join(page.words)
     for part in (POSITIVE, NEGATIVE, "accuracy", "macro F1", "weighted average", "鑫×1", "loss", NASTY):
         assert part in words
@@ -100,7 +100,7 @@ def test_the_report_is_one_file_with_everything_in_it(predictor, data, tiny_run,
 
 def test_without_a_run_the_report_says_so(predictor, data, tiny_run):
     html = render_report(measured(predictor, data, tiny_run), training=[])
-    assert html.count("<svg") == 1 and "does not lie in the run" in html
+    assert html.count("<svg xmlns") == 3 and "does not lie in the run" in html
 
 
 def test_too_long_counts_the_whole_file_before_predicting(predictor, data, tiny_run, tmp_path):
