@@ -24,8 +24,8 @@ from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
 from erya.tokenizer.directory import CONFIG as TOKENIZER_CONFIG
 
-# The last layers of classifiers: as many rows as classes.
-_CLASSES = ("classifier.weight", "tagger.weight")
+# The last layers of classifiers, and how many rows each has for a class.
+_CLASSES = {"classifier.weight": 1, "tagger.weight": 1, "tagger.types.weight": 2}
 
 if TYPE_CHECKING:
     from erya.tokenizer.any_tokenizer import AnyTokenizer
@@ -152,7 +152,7 @@ def _require_fit(
     where: Path,
 ) -> None:
     problem = None
-    classes = next((len(values[name]) for name in _CLASSES if name in values), None)
+    classes = next((len(values[name]) // rows for name, rows in _CLASSES.items() if name in values), None)
     if tokenizer.vocab_size > config.vocab_size:
         problem = f"the vocabulary has {tokenizer.vocab_size} pieces, the embedding {config.vocab_size} rows"
     elif info.max_length > config.max_positions:

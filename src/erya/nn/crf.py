@@ -41,7 +41,7 @@ class _Places:
 
     def split(self, packed: Tensor) -> tuple[Tensor, ...]:
         """The rows of each place."""
-        return packed.index_select(0, self.order).split(self.sizes)
+        return torch.split(packed.index_select(0, self.order), list(self.sizes))
 
     def join(self, places: Sequence[Tensor]) -> Tensor:
         """What `split` split."""
@@ -183,7 +183,7 @@ class LinearChainCrf(nn.Module):
         start, pairs, _ = self.moves()
         sums = emissions.new_zeros(places.sizes[0] if places.sizes else 0, emissions.shape[1])
         begun = sums.new_zeros(len(sums), dtype=torch.bool)
-        steps = []
+        steps: list[tuple[Tensor, Tensor]] = []
         for own, part in zip(places.split(emissions), places.split(keep), strict=True):
             sums, begun = sums[: len(own)], begun[: len(own)]
             come = torch.logsumexp(sums[:, :, None] + pairs, dim=1) if steps else start

@@ -1,4 +1,4 @@
-"""Spans as pairs of tokens, each type for itself, so that they may nest and overlap: efficient global pointer.
+"""Spans as pairs of tokens, each type for itself, so they may nest and overlap: efficient global pointer.
 
 A pair's score is one product of its first and its last token, turned by their positions, the same for all
 types, and of each type a bias of the first and of the last. Sequences are taken in groups of similar length,
@@ -86,7 +86,7 @@ class Tokens:
     def of(cls, features: Tensor, num_types: int) -> Tokens:
         """Cut up features, shape (..., 2 * D + 2 * T)."""
         size = (features.shape[-1] - 2 * num_types) // 2
-        return cls(*features.split([size, size, num_types, num_types], dim=-1))
+        return cls(*torch.split(features, [size, size, num_types, num_types], dim=-1))
 
 
 def span_scores(features: Tensor, spans: Tensor, num_types: int) -> Tensor:

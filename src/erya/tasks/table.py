@@ -10,10 +10,12 @@ from erya.tasks.classify.kind import ClassifyKind
 from erya.tasks.embed.kind import EmbedKind
 from erya.tasks.kind import AnyKind
 from erya.tasks.match.kind import MatchKind
+from erya.tasks.tag.kind import TagKind
 
 KINDS: Mapping[KindName, AnyKind] = {
     "answer": AnswerKind(),
     "classify": ClassifyKind(),
     "match": MatchKind(),
     "embed": EmbedKind(),
+    "tag": TagKind(),
 }

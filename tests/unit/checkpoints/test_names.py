@@ -91,11 +91,11 @@ def test_a_repeated_decoder_is_tied_and_an_only_one_is_used() -> None:
 
 def test_counters_are_ignored_and_other_heads_are_named() -> None:
     found = plan(
-        "bert.embeddings.position_ids", "cls.seq_relationship.weight", "qa_outputs.bias", "crf.transitions"
+        "bert.embeddings.position_ids", "cls.seq_relationship.weight", "qa_outputs.bias", "lstm.weight"
     )
     assert found.sources == {}
     assert found.unused == ("cls.seq_relationship.weight", "qa_outputs.bias")
-    assert found.unknown == ("crf.transitions",)
+    assert found.unknown == ("lstm.weight",)
 
 
 def test_a_missing_part_of_a_fused_tensor_is_named() -> None:
@@ -117,7 +117,10 @@ def test_heads_are_found_by_names_no_other_task_has() -> None:
         return find_heads(names, family, config, said)
 
     assert heads("bert", "masked_lm", "next_sentence") == ("masked_lm", "next_sentence")
-    assert heads("bert", "classify") == () == heads("bert", "tag"), "both are called `classifier`"
+    assert heads("bert", "classify") == (), "a tagger's last layer is called `classifier`, too"
+    tagger = FAMILIES["bert"].heads(CONFIGS["bert"])["tag"]
+    linear = [name for ours in ("tagger.weight", "tagger.bias") for name in tagger[ours]]
+    assert find_heads(linear, FAMILIES["bert"], CONFIGS["bert"], ()) == ()
     assert heads("bert", "tag", said=("tag",)) == ("tag",)
     assert heads("roberta", "classify") == ("classify",)
     assert heads("modernbert", "classify") == ()

@@ -72,7 +72,16 @@ MASKED_TIED: Mapping[str, str] = {
     "cls.predictions.decoder.bias": "cls.predictions.bias",
 }
 NEXT_SENTENCE = dense("next_sentence", "cls.seq_relationship")
-TAGGER = dense("tagger", "classifier")
+# What a tagger may have that `transformers` has not: scores of neighbouring tags beside its layer, called as
+# pytorch-crf calls them, or in its place a scorer of pairs of tokens.
+OWN_TAGGERS: Table = {
+    "crf.start": ("crf.start_transitions",),
+    "crf.transitions": ("crf.transitions",),
+    "crf.end": ("crf.end_transitions",),
+    **dense("tagger.ends", "tagger.ends"),
+    **dense("tagger.types", "tagger.types"),
+}
+TAGGER: Table = dense("tagger", "classifier") | OWN_TAGGERS
 SPANS = dense("spans", "qa_outputs")
 BERT_HEADS: Mapping[TaskName, Table] = {
     "masked_lm": MASKED_HEAD,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from erya.checkpoints.families.family import USUAL_CLASSES, Family, Table
-from erya.checkpoints.families.layouts import dense
+from erya.checkpoints.families.layouts import TAGGER, dense
 from erya.checkpoints.families.options import activation, make_config, pad_id, refuse, take
 from erya.checkpoints.info import TaskName
 from erya.errors import CheckpointError
@@ -189,7 +189,7 @@ def _heads(config: EncoderConfig) -> Mapping[TaskName, Table]:
     return {
         "masked_lm": first("head") | {"head.bias": ("decoder.bias",)},
         "classify": first("encoder.pooler") | dense("classifier", "classifier"),
-        "tag": first("transform") | dense("tagger", "classifier"),
+        "tag": first("transform") | TAGGER,
         "answer": first("transform") | dense("spans", "classifier"),
     }
 

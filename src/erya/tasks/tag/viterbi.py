@@ -148,7 +148,7 @@ class PathProbabilities:
         for place, rows in enumerate(places):
             come = moves.start if place == 0 else _log_matmul(until[rows - 1], moves.pairs)
             until[rows] = come + emissions[rows]
-        after = np.broadcast_to(moves.end, emissions.shape).copy()
+        after = np.zeros(emissions.shape) + moves.end
         for rows in reversed(places[1:]):
             after[rows - 1] = _log_matmul(after[rows] + emissions[rows], moves.pairs.T)
         return until, after
