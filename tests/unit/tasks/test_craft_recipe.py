@@ -53,3 +53,10 @@ def test_mixup_is_for_one_truth_a_sequence() -> None:
     recipe("r_drop={}").require_fits("tag")
     with pytest.raises(ConfigError, match="tag has not"):
         recipe("mixup={}").require_fits("tag")
+
+
+def test_vectors_are_learnt_from_texts_beside_others() -> None:
+    recipe("lora={}", "word_dropout={}", "hidden_dropout_prob=0.2").require_fits("embed")
+    for switch in ("r_drop={}", "adversarial={}", "label_smoothing=0.1", "dropout_samples=2"):
+        with pytest.raises(ConfigError, match=f"leave craft.{switch.partition('=')[0]} out"):
+            recipe(switch).require_fits("embed")

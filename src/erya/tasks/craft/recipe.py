@@ -179,3 +179,12 @@ class CraftRecipe(StrictModel):
                 f"mixup wants one truth a sequence, which {kind} has not",
                 hint=f"leave craft.mixup out; it is for {' and '.join(MIXABLE)}",
             )
+        of_sequences = ("r_drop", "adversarial", "label_smoothing", "cached_states")
+        given = [name for name in of_sequences if getattr(self, name)]
+        given += ["dropout_samples"] * (self.dropout_samples > 1)
+        if kind == "embed" and given:
+            # Its batches are embedded in chunks, each computed a second time in the backward pass.
+            raise ConfigError(
+                f"{given[0]} wants a truth for each text, and embed learns from texts beside others",
+                hint=f"leave craft.{given[0]} out",
+            )
