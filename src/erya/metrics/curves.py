@@ -33,19 +33,25 @@ class PrecisionRecallCurve:
         return float((np.diff(self.recall, prepend=0.0) * self.precision).sum())
 
 
-def precision_recall_curve(scores_S: ArrayLike, positive_S: ArrayLike) -> PrecisionRecallCurve:
+def precision_recall_curve(
+    scores_S: ArrayLike, positive_S: ArrayLike, *, num_positives: int | None = None
+) -> PrecisionRecallCurve:
     """The curve of one class against all others.
 
     Args:
         scores_S: finite, shape (S,).
         positive_S: bool, shape (S,); without a positive example recall is 0 throughout.
+        num_positives: how many there are in truth, where not all of them got a score: spans a model did not
+            propose. By default those that have one.
     Raises:
-        ValueError: the shapes differ, or a score is not finite.
+        ValueError: the shapes differ, a score is not finite, or more positives have scores than there are.
     """
     thresholds, right, accepted = _accepted(scores_S, positive_S)
-    return PrecisionRecallCurve(
-        thresholds, divide(right, accepted), divide(right, right[-1] if right.size else 0)
-    )
+    scored = int(right[-1]) if right.size else 0
+    wanted = scored if num_positives is None else num_positives
+    if wanted < scored:
+        raise ValueError(f"{scored} positive examples have scores, but there are only {wanted}")
+    return PrecisionRecallCurve(thresholds, divide(right, accepted), divide(right, wanted))
 
 
 def roc_auc(scores_S: ArrayLike, positive_S: ArrayLike) -> float:

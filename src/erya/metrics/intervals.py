@@ -6,22 +6,24 @@ number for each, shape (R,).
 
 Examples with equal rows are interchangeable. So how often each different row is drawn is drawn from a
 multinomial distribution, once a different row and not once an example: the same distribution, and a
-confusion matrix is all that the interval of a macro F1 needs.
+confusion matrix is all that the interval of a macro F1 needs. Where rows are nearly all different, examples
+are drawn one by one, as that is the faster of the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from erya.metrics.averages import divide
-
 Metric = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 _CELLS_AT_ONCE = 4_000_000
+# Drawing how often a row comes takes as long as drawing this many examples (measured: 60 ns and 20 ns).
+_DRAWS_A_ROW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def bootstrap_intervals(
     rows, times = distinct_rows(rows_UK, times_U)
     whole = times @ rows
     rng = np.random.default_rng(seed)
-    sums = np.concatenate([draws @ rows for draws in _multinomial(times, num_resamples, rng)])
+    sums = np.concatenate([draws @ rows for draws in _draws(times, num_resamples, rng)])
     ends = [(1 - level) / 2, (1 + level) / 2]
     intervals = {}
     for name, metric in metrics.items():
@@ -99,40 +101,17 @@ def distinct_rows(
     return different, np.bincount(which.reshape(-1), weights=counts).astype(np.int64)
 
 
-def share(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the columns (part, whole): accuracy of (right, 1), a mean of (value, 1)."""
-    return divide(sums[:, 0], sums[:, 1])
-
-
-def f1(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the columns (right, predicted, in the truth): micro F1."""
-    return divide(2 * sums[:, 0], sums[:, 1] + sums[:, 2])
-
-
-def confusion_accuracy(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the C x C cells of a confusion matrix in a row; the rows of its cells are `np.eye(C * C)`."""
-    matrices = _matrices(sums)
-    return divide(np.trace(matrices, axis1=1, axis2=2), sums.sum(axis=1))
-
-
-def confusion_macro_f1(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Macro F1 over the classes that occur, of the C x C cells of a confusion matrix in a row."""
-    matrices = _matrices(sums)
-    right = np.diagonal(matrices, axis1=1, axis2=2)
-    around = matrices.sum(axis=1) + matrices.sum(axis=2)
-    return divide(divide(2 * right, around).sum(axis=1), (around > 0).sum(axis=1))
-
-
-def _matrices(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    size = round(sums.shape[1] ** 0.5)
-    return sums.reshape(-1, size, size)
-
-
-def _multinomial(
-    times: NDArray[np.int64], num_resamples: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
+def _draws(times: NDArray[np.int64], num_resamples: int, rng: np.random.Generator) -> Iterator[NDArray[Any]]:
     """How often each row is drawn, shape (some of the R, U), in pieces that fit into memory."""
-    total = int(times.sum())
-    at_once = max(1, _CELLS_AT_ONCE // len(times))
+    total, size = int(times.sum()), len(times)
+    by_example = total < _DRAWS_A_ROW * size
+    owners = np.repeat(np.arange(size), times) if by_example else None
+    at_once = max(1, _CELLS_AT_ONCE // (total if by_example else size))
     for start in range(0, num_resamples, at_once):
-        yield rng.multinomial(total, times / total, size=min(at_once, num_resamples - start))
+        count = min(at_once, num_resamples - start)
+        if owners is None:
+            yield rng.multinomial(total, times / total, size=count)
+        else:
+            drawn = owners[rng.integers(0, total, size=(count, total))]
+            drawn += np.arange(count)[:, None] * size
+            yield np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size)

@@ -15,6 +15,14 @@ def test_by_hand():
     assert roc_auc([0.9, 0.8, 0.8, 0.1], [True, False, True, False]) == pytest.approx(3.5 / 4)
 
 
+def test_positives_without_a_score_are_never_recalled():
+    curve = precision_recall_curve([0.9, 0.8], [True, True], num_positives=4)
+    assert curve.recall.tolist() == [0.25, 0.5]
+    assert curve.average_precision == 0.5
+    with pytest.raises(ValueError):
+        precision_recall_curve([0.9, 0.8], [True, True], num_positives=1)
+
+
 def test_without_a_positive_example():
     curve = precision_recall_curve([0.5, 0.4], [False, False])
     assert curve.recall.tolist() == curve.precision.tolist() == [0.0, 0.0]

@@ -4,14 +4,30 @@ import numpy as np
 import pytest
 
 from erya.metrics.classification import ConfusionCounts
-from erya.metrics.intervals import (
-    bootstrap_intervals,
-    confusion_accuracy,
-    confusion_macro_f1,
-    distinct_rows,
-    f1,
-    share,
-)
+from erya.metrics.intervals import bootstrap_intervals, distinct_rows
+
+
+def share(sums):
+    return sums[:, 0] / sums[:, 1]
+
+
+def f1(sums):
+    return 2 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
+
+
+def cells(sums):
+    size = round(sums.shape[1] ** 0.5)
+    return sums.reshape(-1, size, size)
+
+
+def accuracy_of_cells(sums):
+    return np.trace(cells(sums), axis1=1, axis2=2) / sums.sum(axis=1)
+
+
+def macro_f1_of_cells(sums):
+    right = np.diagonal(cells(sums), axis1=1, axis2=2)
+    around = cells(sums).sum(axis=1) + cells(sums).sum(axis=2)
+    return (2 * right / np.maximum(around, 1)).sum(axis=1) / (around > 0).sum(axis=1)
 
 
 def plain_bootstrap(metric, rows, *, seed, num_resamples):
@@ -63,12 +79,12 @@ def test_a_confusion_matrix_is_all_that_macro_f1_needs():
     said = np.where(rng.random(400) < 0.7, truth, rng.integers(0, 4, 400))
     counts = ConfusionCounts("甲乙丙丁")
     counts.add(truth, said)
-    cells = {"macro": confusion_macro_f1, "accuracy": confusion_accuracy}
+    metrics = {"macro": macro_f1_of_cells, "accuracy": accuracy_of_cells}
     of_matrix = bootstrap_intervals(
-        cells, np.eye(16), times_U=counts.counts.ravel(), seed=5, num_resamples=4000
+        metrics, np.eye(16), times_U=counts.counts.ravel(), seed=5, num_resamples=4000
     )
     one_by_one = np.eye(16)[truth * 4 + said]
-    low, high = plain_bootstrap(confusion_macro_f1, one_by_one, seed=6, num_resamples=4000)
+    low, high = plain_bootstrap(macro_f1_of_cells, one_by_one, seed=6, num_resamples=4000)
     scores = counts.scores()
     assert of_matrix["macro"].value == pytest.approx(scores.macro.f1)
     assert of_matrix["accuracy"].value == pytest.approx(scores.accuracy)
@@ -99,12 +115,27 @@ def test_a_higher_level_is_wider_and_certainty_has_no_width():
     assert (sure.low, sure.value, sure.high) == (1.0, 1.0, 1.0)
 
 
-def test_pieces_that_fit_into_memory_add_up(monkeypatch):
-    monkeypatch.setattr("erya.metrics.intervals._CELLS_AT_ONCE", 7)
-    interval = bootstrap_intervals({"a": share}, of_right(np.arange(50) % 3 > 0), seed=1, num_resamples=501)[
-        "a"
-    ]
-    assert interval.low < 33 / 50 < interval.high
+@pytest.mark.parametrize("values", [2, 50], ids=["how often a row comes", "examples one by one"])
+def test_pieces_that_fit_into_memory_add_up(monkeypatch, values):
+    rows = of_right(np.arange(50) % values / values)
+    whole = bootstrap_intervals({"a": share}, rows, seed=1, num_resamples=4001)["a"]
+    monkeypatch.setattr("erya.metrics.intervals._CELLS_AT_ONCE", 170)
+    pieces = bootstrap_intervals({"a": share}, rows, seed=1, num_resamples=4001)["a"]
+    assert pieces.low == pytest.approx(whole.low, abs=0.03)
+    assert pieces.high == pytest.approx(whole.high, abs=0.03)
+
+
+def test_both_ways_to_draw_are_the_same_distribution(monkeypatch):
+    rows = np.stack([np.random.default_rng(2).random(40), np.ones(40)], axis=1)
+    times = np.random.default_rng(3).integers(0, 4, 40)
+    ends = {}
+    for way, limit in {"rows": 0, "examples": 100}.items():
+        monkeypatch.setattr("erya.metrics.intervals._DRAWS_A_ROW", limit)
+        found = bootstrap_intervals({"a": share}, rows, times_U=times, seed=4, num_resamples=20_000)["a"]
+        assert found.value == pytest.approx((times @ rows[:, 0]) / times.sum())
+        ends[way] = (found.low, found.high)
+    assert ends["rows"] != ends["examples"]
+    assert ends["rows"] == pytest.approx(ends["examples"], abs=0.005)
 
 
 def test_equal_rows_are_put_together():
