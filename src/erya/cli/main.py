@@ -20,6 +20,7 @@ VERBS = (
     "vocab",
     "tokenize",
     "pretrain",
+    "check",
     "finetune",
     "evaluate",
     "predict",

@@ -1,0 +1,1 @@
+"""Data checked before hours are spent on training: what is wrong, in which lines, and what to do about it."""
