@@ -1,0 +1,165 @@
+"""How good vectors are: by scored pairs, or by finding each text's pair among all.
+
+Q queries, C passages, D width, P pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.metrics.classification import ClassificationScores, ConfusionCounts
+from erya.metrics.correlation import CorrelationScores, PairedValues
+from erya.metrics.ranking import RankingCounts, RankingScores, ranked
+from erya.tasks.embed.examples import Example
+from erya.tasks.embed.retrieval import closest
+
+if TYPE_CHECKING:
+    from erya.tasks.embed.task import Prediction
+
+SIMILAR, DIFFERENT = "similar", "different"
+DECISIONS = (DIFFERENT, SIMILAR)
+# How far down the list of passages is looked.
+_TOP = 10
+RANKING_NUMBERS = ("mrr@10", "ndcg@10", "recall@1", "recall@10")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedScores:
+    """What is known of a file of pairs; None where it cannot be said.
+
+    Attributes:
+        num_examples: texts or pairs.
+        values: of cosines and scores, where pairs have scores.
+        decisions: of `similar` and `different` at the model's threshold, where it has one.
+        best_threshold: at which F1 of `similar` is largest on these pairs.
+        ranking: of finding each text's own passages among all, where pairs have no scores.
+        num_passages: how many there are to choose from.
+    """
+
+    num_examples: int
+    values: CorrelationScores | None
+    decisions: ClassificationScores | None
+    best_threshold: float | None
+    ranking: RankingScores | None
+    num_passages: int
+
+    def numbers(self) -> Mapping[str, float]:
+        """The numbers a run is watched by."""
+        found: dict[str, float] = {}
+        if self.values is not None:
+            found |= {"spearman": self.values.spearman, "pearson": self.values.pearson}
+        if self.decisions is not None:
+            similar = self.decisions.classes[DECISIONS.index(SIMILAR)]
+            found |= {"accuracy": self.decisions.accuracy, "similar_f1": similar.f1}
+        if self.ranking is not None:
+            found |= {name: self.ranking.values[name] for name in RANKING_NUMBERS}
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scores as plain JSON values."""
+        passages = {} if self.ranking is None else {"passages": self.num_passages}
+        decisions = {} if self.decisions is None else {"decisions": self.decisions.to_dict()}
+        return {"examples": self.num_examples, **self.numbers(), **passages, **decisions}
+
+
+class EmbedTally:
+    """Adds up pairs: of a scored pair two numbers are kept, of one without a score its vectors.
+
+    Args:
+        threshold: the model's, from which on a pair counts as similar; None for none.
+        similar_from: the score from which it does so in truth; None: above the middle of those seen.
+    """
+
+    def __init__(self, *, threshold: float | None, similar_from: float | None) -> None:
+        self._threshold, self._similar_from = threshold, similar_from
+        self._cosines: list[float] = []
+        self._truths: list[float] = []
+        self._queries: dict[str, tuple[NDArray[np.float32], set[str]]] = {}
+        self._passages: dict[str, NDArray[np.float32]] = {}
+        self._num_examples = 0
+
+    def add(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> None:
+        """Add a batch; a text without a pair tells nothing."""
+        self._num_examples += len(examples)
+        for prediction, example in zip(predictions, examples, strict=True):
+            if example.pair is None:
+                continue
+            if example.score is not None and prediction.score is not None:
+                self._cosines.append(prediction.score)
+                self._truths.append(example.score)
+                continue
+            _, wanted = self._queries.setdefault(example.text, (_unit(prediction.embedding), set()))
+            wanted.add(example.pair)
+            for text, vector in zip(example.texts[1:], prediction.others, strict=True):
+                self._passages.setdefault(text, _unit(vector))
+
+    def scores(self) -> EmbedScores:
+        """The scores of all that was added."""
+        cosines, truths = np.array(self._cosines), np.array(self._truths)
+        values = PairedValues()
+        values.add(truths, cosines)
+        similar = self._similar(truths)
+        return EmbedScores(
+            num_examples=self._num_examples,
+            values=values.scores() if self._cosines else None,
+            decisions=self._decisions(cosines, similar),
+            best_threshold=best_threshold(cosines, similar),
+            ranking=self._ranking() if self._queries else None,
+            num_passages=len(self._passages),
+        )
+
+    def _similar(self, truths: NDArray[np.float64]) -> NDArray[np.bool_]:
+        if self._similar_from is not None or not len(truths):
+            return np.asarray(truths >= (self._similar_from or 0.0))
+        return np.asarray(truths > (truths.min() + truths.max()) / 2)
+
+    def _decisions(
+        self, cosines: NDArray[np.float64], similar: NDArray[np.bool_]
+    ) -> ClassificationScores | None:
+        if self._threshold is None or not len(cosines):
+            return None
+        counts = ConfusionCounts(DECISIONS)
+        counts.add(similar.astype(np.int64), (cosines >= self._threshold).astype(np.int64))
+        return counts.scores()
+
+    def _ranking(self) -> RankingScores:
+        places = {text: number for number, text in enumerate(self._passages)}
+        queries = np.stack([vector for vector, _ in self._queries.values()])
+        found, products = closest(queries, np.stack(list(self._passages.values())), top=_TOP)
+        counts = RankingCounts((1, _TOP))
+        for numbers, row, (_, wanted) in zip(found.tolist(), products, self._queries.values(), strict=True):
+            relevant = {places[text] for text in wanted}
+            hits = [float(number in relevant) for number in numbers]
+            counts.add(ranked(row, hits), missed_J=[1.0] * int(len(relevant) - sum(hits)))
+        return counts.scores()
+
+
+def best_threshold(cosines: NDArray[np.float64], similar: NDArray[np.bool_]) -> float | None:
+    """The cosine from which on calling pairs similar gives the largest F1; between two that were seen.
+
+    Args:
+        cosines: shape (P,).
+        similar: which pairs are, shape (P,).
+    Returns:
+        None where all or none are.
+    """
+    if not 0 < similar.sum() < len(similar):
+        return None
+    order = np.argsort(-cosines, kind="stable")
+    sorted_cosines, hits = cosines[order], np.cumsum(similar[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + hits[-1])
+    # A threshold cannot part pairs of the same cosine: only the last of each counts.
+    f1[:-1][sorted_cosines[:-1] == sorted_cosines[1:]] = -1.0
+    best = int(f1.argmax())
+    after = sorted_cosines[best + 1] if best + 1 < len(order) else sorted_cosines[best]
+    return float((sorted_cosines[best] + after) / 2)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.sqrt(np.float32((vector.astype(np.float64) ** 2).sum()))
+    return (vector / length if length else vector).astype(np.float32)
