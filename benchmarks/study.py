@@ -74,6 +74,7 @@ class Setting:
     shards: Path
     work: Path
     tokens: int
+    search_tokens: int
     fitting_examples: int | None
     tell: Callable[[str], None] = print
 
@@ -83,13 +84,14 @@ def recipe_of(arm: str, setting: Setting, *, seed: int, rate: float) -> Any:
     from erya.config import load_config
     from erya.pretrain.recipe import PretrainRecipe
 
-    steps = max(setting.tokens // BATCH_TOKENS, 1)
+    tokens = setting.search_tokens if seed == SEARCH_SEED else setting.tokens
+    steps = max(tokens // BATCH_TOKENS, 1)
     common = [
         f"data.shards={setting.shards}", f"data.max_length={LENGTH}",
         f"model.num_layers={LAYERS}", f"model.hidden_size={WIDTH}", f"model.num_heads={WIDTH // 64}",
         f"model.intermediate_size={4 * WIDTH}", "model.dropout_prob=0", "model.attention_dropout_prob=0",
         "masking.prob=0.3", "masking.unit=word", "evaluation.max_tokens=20000", "evaluation.baseline=false",
-        f"train.max_tokens={setting.tokens}", f"train.batch_tokens={BATCH_TOKENS}",
+        f"train.max_tokens={tokens}", f"train.batch_tokens={BATCH_TOKENS}",
         "train.optimiser={kind: muon}", f"train.learning_rate={rate}", "train.schedule=wsd",
         "train.warmup_ratio=0.05", "train.decay_ratio=0.2", f"train.seed={seed}", "train.threads=1",
         "train.device=cpu", "train.log_every_steps=10", f"train.eval_every_steps={max(steps // 2, 1)}",
@@ -271,7 +273,8 @@ def page(
         f"The model: {LAYERS} layers of {WIDTH}, no dropout, {setting.tokens:,} tokens in batches of"
         f" {BATCH_TOKENS:,}, sequences of {LENGTH}. Fine-tuning: batches of 32, 3 epochs of ChnSentiCorp and"
         " 5 of CLUENER at 1e-3; the last state is scored.\n",
-        "Held-out loss of the search for a learning rate (Muon's updates are as large as AdamW's):\n",
+        f"Held-out loss of the search for a learning rate, {setting.search_tokens:,} tokens each (Muon's"
+        " updates are as large as AdamW's):\n",
         *searched,
         "\nMean over the seeds ± half of the range; accuracies and F1 in percent.\n",
         f"| arm | what | {' | '.join(COLUMNS.values())} |",
@@ -298,13 +301,20 @@ def main() -> None:
     )
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--tokens", type=int, default=3_000_000)
+    parser.add_argument("--tokens", type=int, default=2_000_000)
+    parser.add_argument("--search-tokens", type=int, default=3_000_000, help="of each try of a learning rate")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--arm", choices=sorted(ARMS), action="append")
     parser.add_argument("--fitting-examples", type=int, help="of each task's training split; all of it")
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each")
     arguments = parser.parse_args()
-    setting = Setting(arguments.shards, arguments.work, arguments.tokens, arguments.fitting_examples)
+    setting = Setting(
+        arguments.shards,
+        arguments.work,
+        arguments.tokens,
+        arguments.search_tokens,
+        arguments.fitting_examples,
+    )
     rates, losses = best_rates(setting, workers=arguments.workers)
     arms = arguments.arm or list(ARMS)
     runs = [

@@ -97,6 +97,7 @@ def infer_info(foreign: ForeignConfig, *, where: str) -> ModelInfo:
         "labels": foreign.labels,
         "max_length": foreign.encoder.max_positions,
         "classifier_dropout_prob": foreign.classifier_dropout_prob,
+        "settings": {"multi_label": True} if foreign.is_multi_label else {},
     }
     try:
         return validate(ModelInfo, inferred, where=where)

@@ -22,6 +22,8 @@ CONFIG_FILE = "config.json"
 # What reading a list as a number, or looking something up in a number, raises.
 _WRONG_KIND = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
 # A class without the family's name: "Model", "ForMaskedLM", "LMHeadModel".
+_MULTI_LABEL = "multi_label_classification"
+_CLASSIFICATIONS = (None, "single_label_classification", _MULTI_LABEL)
 _CLASS = re.compile(r"(?:For[A-Z]\w*|(?:LMHead)?Model)$")
 
 
@@ -37,6 +39,7 @@ class ForeignConfig:
         task: the first of them; None when it has none or one Erya lacks.
         labels: names of the classes when the task has such.
         classifier_dropout_prob: dropout before the classifier; None means the encoder's.
+        is_multi_label: whether its classifier says of each class by itself if it holds.
         notes: what a user should know, a sentence each.
     """
 
@@ -47,6 +50,7 @@ class ForeignConfig:
     task: TaskName | None
     labels: tuple[str, ...] | None
     classifier_dropout_prob: float | None
+    is_multi_label: bool
     notes: tuple[str, ...]
 
 
@@ -77,6 +81,7 @@ def parse_config(data: Mapping[str, Any], *, family: Family, where: str) -> Fore
         task=task,
         labels=labels,
         classifier_dropout_prob=dropout,
+        is_multi_label=labels is not None and data.get("problem_type") == _MULTI_LABEL,
         notes=(*notes, *head_notes),
     )
 
@@ -192,6 +197,8 @@ def _render_labels(info: ModelInfo) -> dict[str, Any]:
         "label2id": {label: index for index, label in enumerate(labels)},
     }
     problem = "regression" if info.labels is None else "single_label_classification"
+    if info.settings.get("multi_label"):
+        problem = _MULTI_LABEL
     return entries | ({"problem_type": problem} if info.task == "classify" else {})
 
 
@@ -204,7 +211,7 @@ def _tasks(data: Mapping[str, Any], family: Family) -> tuple[tuple[TaskName, ...
     tasks = family.classes[found[0]]
     problem = data.get("problem_type")
     # With one output `transformers` learns a number, whatever it is called.
-    known = (None, "regression") if _count(data) == 1 else (None, "single_label_classification")
+    known = (None, "regression") if _count(data) == 1 else _CLASSIFICATIONS
     if "classify" in tasks and problem not in known:
         return (), (f"classification of the kind {problem} has no head in Erya: only the encoder is opened",)
     return tasks, ()

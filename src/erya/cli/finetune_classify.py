@@ -27,6 +27,9 @@ from erya.cli.finetuning import (
 
 HELP = """Fine-tune a classifier on labelled texts.
 
+A text has one label; or any number of them, joined by a SEPARATOR (each is judged by itself, with a threshold
+chosen on the dev file); or one of each of several columns, which are learnt at once.
+
 The files are .tsv or .csv with a first line of column names, or .jsonl (one object a line); .gz .xz .bz2
 .zst after that when compressed. The labels are those found in the training file; two or more. The dev file
 decides when to stop and which state is kept: do not use the test file for it.
@@ -45,6 +48,10 @@ What you may want to change (key=value after the options; all keys: recipes/fine
   batch_size=32              texts a step
   max_length=256             longest input in tokens
   class_weights=balanced     when one class is rare; focal_gamma=2 is another answer to that
+  separator='|'              several labels of a text may be true: 交通|天气
+  label=[polarity,topic]     two columns of labels at once
+  stride=64                  long texts are read in windows that share 64 tokens; nothing is cut
+  craft.r_drop.weight=1      and adversarial, mixup, lora, freeze, ...: see the recipe file
   train.seed=0               or --seeds 5 for the mean and deviation over five
 
 The run goes on where it stopped when the same command is given again. Texts longer than the model's limit

@@ -178,7 +178,8 @@ def _compare(out: Path, settings: DemoSettings, texts: DemoTexts) -> Comparison:
 def _accuracy(out: Path, model: Path) -> float:
     columns = {"text": "text", "label": "label"}
     data = out / "data" / "test.tsv"
-    return evaluate(Predictor.open(model), data, model=model, columns=columns, truncate=True).scores.accuracy
+    done = evaluate(Predictor.open(model), data, model=model, columns=columns, truncate=True)
+    return float(done.scores.numbers()["accuracy"])
 
 
 def _recipe(out: Path, settings: DemoSettings) -> str:

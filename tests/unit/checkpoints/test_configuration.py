@@ -125,7 +125,6 @@ def test_labels_without_names_are_numbered() -> None:
     "changes",
     [
         {"architectures": ["BertForMultipleChoice"]},
-        {"problem_type": "multi_label_classification"},
         {"problem_type": "regression"},
         {"id2label": {"0": "score"}, "label2id": {"score": 0}},
     ],
@@ -134,6 +133,14 @@ def test_a_head_erya_lacks_leaves_the_encoder_and_a_note(changes: dict[str, Any]
     foreign = parse(odd(**changes))
     assert foreign.task is None and foreign.labels is None
     assert "only the encoder" in foreign.notes[0]
+
+
+def test_labels_that_hold_by_themselves_are_said_to() -> None:
+    foreign = parse(odd(problem_type="multi_label_classification"))
+    info = infer_info(foreign, where="there")
+    assert foreign.task == "classify" and info.settings == {"multi_label": True}
+    assert render_config(foreign.encoder, info)["problem_type"] == "multi_label_classification"
+    assert infer_info(parse(odd(problem_type=None)), where="there").settings == {}
 
 
 @pytest.mark.parametrize("problem", [None, "regression"])

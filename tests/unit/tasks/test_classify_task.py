@@ -5,7 +5,8 @@ import pytest
 
 from erya.data.records import Record
 from erya.errors import InputError
-from erya.tasks.classify.task import ClassifyTask, Example, find_labels, softmax
+from erya.tasks.classify.example import Example
+from erya.tasks.classify.task import ClassifyTask, find_labels, softmax
 from erya.tasks.texts import EncodingReport, LengthLimit
 from erya.tokenizer.wordpiece import Tokenizer
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erya.errors import InputError
-from erya.tasks.classify.task import Example
+from erya.tasks.classify.example import Example
 from erya.tasks.folds.assign import Traits, deal, take_fold
 from erya.tasks.folds.recipe import FoldRecipe
 

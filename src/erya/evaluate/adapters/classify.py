@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from erya.evaluate.adapters.adapter import Words
 from erya.evaluate.measures import ClassCounts, Measure, ratio
 from erya.evaluate.outcome import Claim, Outcome
-from erya.tasks.classify.task import Example, Prediction
+from erya.tasks.classify.example import Example, Prediction
 
 _TEXTS, _RIGHT, _CLASSES = 0, 1, 2
 
@@ -21,12 +22,13 @@ class ClassifyAdapter:
         labels: the C classes.
     """
 
+    words = Words()
+    scatter: tuple[int, int] | None = None
+
     def __init__(self, labels: Sequence[str]) -> None:
         self.classes = self.cells = tuple(labels)
-        self.scatter = None
         self._index = {label: c for c, label in enumerate(self.classes)}
         self.class_counts = ClassCounts(_CLASSES, len(self.classes))
-        self.words = Words()
         self.measures = (
             ratio("accuracy", "accuracy", _RIGHT, _TEXTS),
             Measure("macro_f1", "macro F1", of_sums=self.class_counts.macro_f1),
@@ -45,7 +47,7 @@ class ClassifyAdapter:
         )
 
     def compare(
-        self, *, text: str, pair: str | None, line: int, truth: str, predicted: str, scores: dict[str, float]
+        self, *, text: str, pair: str | None, line: int, truth: str, predicted: str, scores: dict[str, float] | None
     ) -> Outcome:
         """The outcome of any task that gives one label.
 
@@ -55,7 +57,7 @@ class ClassifyAdapter:
             line: where it stands.
             truth: the true label.
             predicted: the model's.
-            scores: probability of each class.
+            scores: probability of each class; None where they are not known.
         """
         true, given = self._index[truth], self._index[predicted]
         counts = np.zeros(_CLASSES + 3 * len(self.classes))
@@ -72,10 +74,15 @@ class ClassifyAdapter:
             truth=truth,
             predicted=predicted,
             is_right=true == given,
-            severity=scores[predicted],
+            severity=1.0 if scores is None else scores[predicted],
             counts=counts,
-            claims=(Claim(scores[predicted], true == given),),
+            claims=() if scores is None else (Claim(scores[predicted], true == given),),
             cells=((true, given),),
-            distribution=np.array([scores[label] for label in self.classes], dtype=np.float32),
-            given=true,
+            distribution=self._distribution(scores),
+            true_classes=(true,),
         )
+
+    def _distribution(self, scores: dict[str, float] | None) -> NDArray[np.float32] | None:
+        if scores is None:
+            return None
+        return np.array([scores[label] for label in self.classes], dtype=np.float32)

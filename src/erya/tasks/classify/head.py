@@ -6,9 +6,11 @@ S sequences, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,6 +20,91 @@ from erya.models.heads.sequence import SequenceClassifier
 from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
 from erya.tasks.classify.loss import LOSS_NAME, classification_loss
+
+
+class SetsLearner(nn.Module):
+    """A classifier whose outputs are those of several sets of labels, side by side.
+
+    Args:
+        network: the classifier, with an output for each label of every set.
+        sizes: labels of each set, by its name.
+    """
+
+    def __init__(self, network: SequenceClassifier, *, sizes: Mapping[str, int]) -> None:
+        super().__init__()
+        self.network, self._sizes = network, dict(sizes)
+
+    def forward(self, batch: PackedTensors) -> list[LossTerm]:
+        """The losses of a batch with target `labels`, int64, shape (S, sets)."""
+        return self.losses(self.logits(batch), batch)
+
+    def logits(self, batch: PackedTensors) -> Tensor:
+        """Shape (S, C)."""
+        logits: Tensor = self.network(batch)
+        return logits
+
+    def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
+        """Cross-entropy of each set, summed; the sets weigh alike."""
+        terms = []
+        for place, (name, part) in enumerate(self._parts(logits).items()):
+            term = classification_loss(part, batch.targets["labels"][:, place])
+            terms.append(replace(term, name=f"{LOSS_NAME}_{name}", weight=1.0 / len(self._sizes)))
+        return terms
+
+    def log_probs(self, logits: Tensor, batch: PackedTensors) -> Tensor | None:
+        """None: a row holds several distributions."""
+        return None
+
+    def counts(self, batch: PackedBatch) -> Mapping[str, int]:
+        """One target a sequence and set."""
+        return {f"{LOSS_NAME}_{name}": batch.num_sequences for name in self._sizes}
+
+    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
+        """The logits of each sequence, float32, shape (C,)."""
+        return list(np.asarray(logits.float().cpu().numpy()))
+
+    def _parts(self, logits: Tensor) -> dict[str, Tensor]:
+        return dict(zip(self._sizes, torch.split(logits, list(self._sizes.values()), dim=-1), strict=True))
+
+
+class MultiLabelLearner(nn.Module):
+    """A classifier that says of each label by itself whether it is true.
+
+    Args:
+        network: the classifier.
+    """
+
+    def __init__(self, network: SequenceClassifier) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: PackedTensors) -> list[LossTerm]:
+        """The loss of a batch with target `labels`, float32 0 or 1, shape (S, C)."""
+        return self.losses(self.logits(batch), batch)
+
+    def logits(self, batch: PackedTensors) -> Tensor:
+        """Shape (S, C)."""
+        logits: Tensor = self.network(batch)
+        return logits
+
+    def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
+        """Binary cross-entropy, summed over sequences and labels."""
+        truths = batch.targets["labels"].float()
+        total = functional.binary_cross_entropy_with_logits(logits.float(), truths, reduction="sum")
+        return [LossTerm(LOSS_NAME, total, truths.numel())]
+
+    def log_probs(self, logits: Tensor, batch: PackedTensors) -> Tensor:
+        """Of true and not true, a row for each sequence and label, shape (S * C, 2), float32."""
+        flat = logits.float().reshape(-1)
+        return torch.stack([functional.logsigmoid(flat), functional.logsigmoid(-flat)], dim=-1)
+
+    def counts(self, batch: PackedBatch) -> Mapping[str, int]:
+        """One target a sequence and label."""
+        return {LOSS_NAME: batch.targets["labels"].size}
+
+    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
+        """The logits of each sequence, float32, shape (C,)."""
+        return list(np.asarray(logits.float().cpu().numpy()))
 
 
 class ClassifyLearner(nn.Module):

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from erya.checkpoints.info import KindName, ModelInfo, TaskName
 from erya.data.records import read_records
+from erya.tasks.classify.describing import describe, describe_multi
+from erya.tasks.classify.example import Example, read_example, require_label
+from erya.tasks.classify.multi import MultiLabelTask, split_labels
 from erya.tasks.classify.recipe import ClassifyRecipe
-from erya.tasks.classify.task import ClassifyTask, Example, find_labels, read_example
+from erya.tasks.classify.sets import LabelSetsTask
+from erya.tasks.classify.task import ClassifyTask, find_labels, in_order
 from erya.tasks.kind import Kind
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from erya.checkpoints.directory import ModelDirectory
     from erya.models.encoder import Encoder
-    from erya.tasks.classify.head import ClassifyLearner
+    from erya.models.heads.sequence import SequenceClassifier
+    from erya.tasks.learner import Learner
 
-_FEW = 5
+
+AnyTask = ClassifyTask | MultiLabelTask | LabelSetsTask
 
 
 class ClassifyKind:
-    """Single-label classification of a text or a pair of texts, two classes or more."""
+    """Classification of a text or a pair of texts: one label, any number, or one of each of several sets."""
 
     name: ClassVar[KindName] = "classify"
-    summary = "one label of several for each text or pair of texts"
+    summary = "labels for each text or pair of texts: one, any number, or one of each of several sets"
     recipe = ClassifyRecipe
     inputs = ("text", "pair")
     optional_inputs = frozenset({"pair"})
@@ -33,33 +41,61 @@ class ClassifyKind:
     needs_pooler = True
 
     def examples(self, path: Path, *, columns: Mapping[str, str], labelled: bool) -> Iterator[Example]:
-        """The rows of a .tsv, .csv or .jsonl file, perhaps compressed."""
-        wanted = {field: column for field, column in columns.items() if labelled or field != "label"}
+        """The rows of a file with columns, perhaps compressed."""
+        wanted = {field: column for field, column in columns.items() if labelled or field in self.inputs}
         return (read_example(record) for record in read_records(path, columns=wanted))
 
-    def task_for(self, recipe: ClassifyRecipe, train: Sequence[Example]) -> ClassifyTask:
-        """The labels of the training file, of which there are two or more."""
-        return ClassifyTask(find_labels(train))
+    def task_for(self, recipe: ClassifyRecipe, train: Sequence[Example]) -> AnyTask:
+        """The labels of the training file, of each set two or more."""
+        if not isinstance(recipe.label, str):
+            sets = {name: find_labels([of_set(example, name) for example in train]) for name in recipe.label}
+            return LabelSetsTask(sets, recipe.stride)
+        if recipe.separator is not None:
+            joined = (split_labels(example.label or "", recipe.separator) for example in train)
+            labels = in_order({label for several in joined for label in several})
+            return MultiLabelTask(labels, recipe.separator, stride=recipe.stride)
+        return ClassifyTask(find_labels(train), recipe.stride)
 
-    def task_from(self, info: ModelInfo) -> ClassifyTask:
+    def task_from(self, info: ModelInfo) -> AnyTask:
         """The labels of a model directory."""
-        return ClassifyTask(info.labels or ())
+        settings = info.settings
+        if "sets" in settings:
+            sets = {name: tuple(labels) for name, labels in settings["sets"].items()}
+            return LabelSetsTask(sets, settings.get("stride"))
+        if settings.get("multi_label"):
+            thresholds = tuple(settings.get("thresholds", ()))
+            return MultiLabelTask(
+                info.labels or (), settings.get("separator", "|"), thresholds, settings.get("stride")
+            )
+        return ClassifyTask(info.labels or (), settings.get("stride"))
 
-    def check(self, task: ClassifyTask, dev: Sequence[Example]) -> None:
+    def check(self, task: AnyTask, dev: Sequence[Example]) -> None:
         """Every label of the dev file stands in the training file."""
         for example in dev:
-            task.index(example.label or "", where=example.where)
+            if isinstance(task, ClassifyTask):
+                task.index(require_label(example), where=example.where)
+            elif isinstance(task, MultiLabelTask):
+                task.truth(example)
+            else:
+                task.check(example)
 
-    def describe(self, task: ClassifyTask, train: Sequence[Example], dev: Sequence[Example]) -> list[str]:
+    def describe(self, task: AnyTask, train: Sequence[Example], dev: Sequence[Example]) -> list[str]:
         """The label spread, and warnings about what makes a score meaningless."""
-        return describe(task, train, dev)
+        if isinstance(task, ClassifyTask):
+            return describe(task, train, dev)
+        if isinstance(task, MultiLabelTask):
+            return describe_multi(task, train, dev)
+        lines = []
+        for name, part in task.tasks.items():
+            of_train, of_dev = ([of_set(each, name) for each in examples] for examples in (train, dev))
+            lines += [f"{name}: {line}" for line in describe(part, of_train, of_dev)]
+        return lines
 
     def new_learner(
-        self, encoder: Encoder, task: ClassifyTask, recipe: ClassifyRecipe, train: Sequence[Example]
-    ) -> ClassifyLearner:
+        self, encoder: Encoder, task: AnyTask, recipe: ClassifyRecipe, train: Sequence[Example]
+    ) -> Learner:
         """A fresh classifier on `encoder`."""
         from erya.models.heads.sequence import SequenceClassifier
-        from erya.tasks.classify.head import ClassifyLearner
         from erya.tasks.classify.loss import balanced_weights
         from erya.tasks.opening import initialise_head
 
@@ -68,54 +104,39 @@ class ClassifyKind:
         weights = None
         if recipe.class_weights == "balanced":
             weights = balanced_weights(task.labels, [example.label or "" for example in train])
-        return ClassifyLearner(network, class_weights=weights, focal_gamma=recipe.focal_gamma)
+        return _learner(network, task, class_weights=weights, focal_gamma=recipe.focal_gamma)
 
-    def open_learner(self, model: ModelDirectory, task: ClassifyTask) -> ClassifyLearner:
+    def open_learner(self, model: ModelDirectory, task: AnyTask) -> Learner:
         """The classifier of a fine-tuned directory."""
         from erya.checkpoints.directory import load_with_head
         from erya.models.heads.sequence import SequenceClassifier
-        from erya.tasks.classify.head import ClassifyLearner
 
         network = load_with_head(model, "classify")
         assert isinstance(network, SequenceClassifier)
-        return ClassifyLearner(network)
+        return _learner(network, task)
 
 
-def describe(task: ClassifyTask, train: Sequence[Example], dev: Sequence[Example]) -> list[str]:
-    """The label spread, and warnings about what makes a score meaningless."""
-    train_counts = Counter(example.label for example in train)
-    dev_counts = Counter(example.label for example in dev)
-    spread = ", ".join(f"{label} {train_counts[label]:,}+{dev_counts[label]:,}" for label in task.labels)
-    lines = [f"{len(train):,} training and {len(dev):,} dev texts; by label: {spread}"]
-    absent = [label for label in task.labels if not dev_counts[label]]
-    if absent:
-        lines.append(f"warning: no dev text is labelled {', '.join(absent)}: those classes are not scored")
-    rare = [label for label in task.labels if train_counts[label] < _FEW]
-    if rare:
-        lines.append(f"warning: fewer than {_FEW} training texts for {', '.join(rare)}")
-    most, least = max(train_counts.values()), min(train_counts.values())
-    if most > 10 * least:
-        lines.append(
-            f"note: the largest class is {most // least} times the smallest; class_weights=balanced and "
-            "train.monitor.key=eval_macro_f1 care for the small ones"
-        )
-    return lines + _overlap(train, dev)
+def _learner(
+    network: SequenceClassifier,
+    task: AnyTask,
+    *,
+    class_weights: Tensor | None = None,
+    focal_gamma: float = 0.0,
+) -> Learner:
+    """The network with the losses of its kind of labels."""
+    from erya.tasks.classify.head import ClassifyLearner, MultiLabelLearner, SetsLearner
+
+    if isinstance(task, LabelSetsTask):
+        return SetsLearner(network, sizes={name: len(labels) for name, labels in task.sets.items()})
+    if isinstance(task, MultiLabelTask):
+        return MultiLabelLearner(network)
+    return ClassifyLearner(network, class_weights=class_weights, focal_gamma=focal_gamma)
 
 
-def _overlap(train: Sequence[Example], dev: Sequence[Example]) -> list[str]:
-    """Texts that stand in both files, and texts with two labels."""
-    labels: dict[tuple[str, str | None], set[str | None]] = {}
-    for example in train:
-        labels.setdefault((example.text, example.pair), set()).add(example.label)
-    seen = sum((example.text, example.pair) in labels for example in dev)
-    torn = sum(len(given) > 1 for given in labels.values())
-    lines = []
-    if seen:
-        lines.append(f"warning: {seen:,} dev texts ({seen / len(dev):.1%}) stand in the training file too")
-    if torn:
-        lines.append(f"warning: {torn:,} training texts occur with more than one label")
-    return lines
+def of_set(example: Example, name: str) -> Example:
+    """An example with its label of one set."""
+    return replace(example, label=(example.sets or {}).get(name))
 
 
 if TYPE_CHECKING:
-    _: Kind[ClassifyRecipe, ClassifyTask, Example] = ClassifyKind()
+    _: Kind[ClassifyRecipe, AnyTask, Example] = ClassifyKind()

@@ -1,0 +1,74 @@
+"""Texts and pairs as inputs of a classifier: cut at the limit, or in windows whose evidence is pooled.
+
+F sequences, E examples, C outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.data.features import Features
+from erya.errors import InputError
+from erya.tasks.classify.example import Example
+from erya.tasks.task import Encoded
+from erya.tasks.texts import LengthLimit, encode_texts
+from erya.tasks.windows import encode_windows
+from erya.tokenizer.any_tokenizer import AnyTokenizer
+
+Targets = dict[str, NDArray[np.generic]]
+
+
+def encode_examples(
+    examples: Sequence[Example],
+    tokenizer: AnyTokenizer,
+    *,
+    limit: LengthLimit,
+    stride: int | None,
+    targets: Callable[[Example], Targets],
+) -> Encoded:
+    """Turn examples into inputs.
+
+    Args:
+        examples: pairs all of them, or none.
+        tokenizer: turns texts into ids.
+        limit: how long an input may be.
+        stride: tokens that two windows of a long text share; None makes one input of each text.
+        targets: what is to be predicted of an example; each of its windows learns it.
+    Raises:
+        InputError: texts are longer than `limit` and may neither be truncated nor cut into windows, or only
+            some of the examples are pairs.
+    """
+    texts, pairs = [example.text for example in examples], _pairs_of(examples)
+    places = [example.where for example in examples]
+    if stride is None:
+        encodings, report = encode_texts(texts, pairs, tokenizer, limit=limit, places=places)
+        owners: NDArray[np.int64] = np.arange(len(examples))
+    else:
+        cut = encode_windows(texts, pairs, tokenizer, limit=limit, stride=stride, places=places)
+        encodings, owners, report = cut.encodings, cut.owners, cut.report
+    features = [
+        Features(encoding.ids, encoding.type_ids, targets(examples[owner]))
+        for encoding, owner in zip(encodings, owners.tolist(), strict=True)
+    ]
+    return Encoded(features, owners, encodings, report)
+
+
+def pooled(outputs: Sequence[NDArray[Any]], encoded: Encoded) -> NDArray[np.float64]:
+    """The logits of each example, the mean over its windows, shape (E, C)."""
+    logits = np.stack(outputs).astype(np.float64)
+    counts = np.bincount(encoded.owners)
+    sums = np.zeros((len(counts), logits.shape[1]))
+    np.add.at(sums, encoded.owners, logits)
+    return np.asarray(sums / counts[:, None])
+
+
+def _pairs_of(examples: Sequence[Example]) -> list[str] | None:
+    pairs = [example.pair for example in examples if example.pair is not None]
+    if pairs and len(pairs) != len(examples):
+        single = next(example for example in examples if example.pair is None)
+        raise InputError("some texts have a second text and some have none", where=single.where)
+    return pairs or None
