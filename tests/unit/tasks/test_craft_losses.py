@@ -10,6 +10,7 @@ import pytest
 import torch
 from craft_learner import TOKENIZER, ToyLearner, gradients, mean_loss, tensors, toy_features, toy_learner
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional
 
 from erya.config import validate
@@ -262,3 +263,10 @@ def test_dropout_of_the_encoder_is_changed_in_memory_alone() -> None:
     assert encoder.embeddings.dropout.prob == 0.4
     assert {block.attention.dropout_prob for block in encoder.blocks} == {0.05}
     assert learner.network.dropout.prob == 0.1 and encoder.config.dropout_prob == 0.1
+
+
+def test_an_adversary_in_a_model_that_is_cut_up_is_refused() -> None:
+    module = craft_of(toy_learner(), adversarial={})
+    module.__class__ = type("Cut", (FSDPModule, Crafted), {})  # as torch does
+    with pytest.raises(ConfigError, match=r"cut up over ranks"):
+        Crafted.forward(module, BATCH)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from erya.data.batches import PackedBatch
 from erya.errors import ConfigError
@@ -82,7 +83,8 @@ class Crafted(nn.Module):
         """The loss terms of a batch with targets.
 
         Raises:
-            ConfigError: what the recipe adds wants distributions, which this learner's head does not give.
+            ConfigError: what the recipe adds wants distributions, which this learner's head does not give, or
+                an adversary, which a model cut up over ranks cannot have.
         """
         if not self.training:
             return list(self.losses(self.logits(batch), batch))
@@ -137,6 +139,12 @@ class Crafted(nn.Module):
         """The terms of the batch as it is, and of the batch with its words moved."""
         recipe, encoder = self._craft.adversarial, self._encoder
         assert recipe is not None
+        if isinstance(self, FSDPModule):  # which takes its weights apart again after any backward pass
+            raise ConfigError(
+                "craft.adversarial goes back through the model within a forward pass, which a model that is"
+                " cut up over ranks cannot",
+                hint="set train.parallel.kind=ddp",
+            )
         offsets = no_offsets(encoder, batch)
         with moved(encoder, offsets):
             terms, latest = self._regularised(batch)
