@@ -31,6 +31,7 @@ def test_chinese_by_character_and_the_rest_by_word(text, units):
         ("it's john's don't they'll", ["it", "'s", "john", "'s", "do", "n't", "they", "'ll"]),
         ("cannot gonna d'ye wanna go", ["can", "not", "gon", "na", "d", "'ye", "wan", "na", "go"]),
         ("cannot", ["can", "not"]),
+        ("gotta gimme lemme", ["got", "ta", "gim", "me", "lem", "me"]),
         ("wanna", ["wan", "na"]),
         ("'tis 'twas more'n", ["'", "tis", "'", "twas", "more", "'n"]),
         ('"say "hi" (u.s.a.)"', ["``", "say", "``", "hi", "''", "(", "u.s.a", ".", ")", "''"]),
