@@ -74,6 +74,7 @@ def _evaluate(
     column: list[str] = typer.Option(None, metavar="FIELD=NAME", help="Column of any other field."),
     source: str = typer.Option(None, help="Column that says where a text comes from: scores by source."),
     train: Path = typer.Option(None, help="Training file: scores with and without the texts it has too."),
+    out_of_fold: Path = typer.Option(None, help="out_of_fold.jsonl of --folds: doubtful training labels."),
     truncate: bool = typer.Option(False, "--truncate", help="Cut texts longer than the limit."),
     max_length: int = typer.Option(None, help="Longest input in tokens.  [default: the model's]"),
     batch_tokens: int = typer.Option(8192, min=1, help="Tokens computed at once."),
@@ -94,7 +95,7 @@ def _evaluate(
     ]
     columns = _columns(predictors[0], {field: name for field, name in given.items() if name is not None})
     if len(models) == 1:
-        _one(predictors[0], models[0], data, columns, options, out, as_json=as_json)
+        _one(predictors[0], models[0], data, columns, options, out, out_of_fold, as_json=as_json)
     else:
         _two(predictors, models, data, columns, options, out, as_json=as_json)
 
@@ -148,13 +149,16 @@ def _one(
     columns: Mapping[str, str],
     options: _Options,
     out: Path,
+    out_of_fold: Path | None,
     *,
     as_json: bool,
 ) -> None:
     from erya.cli.progress import counting
+    from erya.evaluate.out_of_fold import read_out_of_fold
     from erya.evaluate.report import training_rows, write_report, write_scores
     from erya.evaluate.run import evaluate
 
+    folds = read_out_of_fold(out_of_fold) if out_of_fold is not None else None
     with counting("evaluating", unit="texts") as progress:
         done = evaluate(
             predictor,
@@ -165,7 +169,7 @@ def _one(
             progress=progress,
             **options.to_dict(),
         )
-    write_report(out / "report.html", done, training=training_rows(model))
+    write_report(out / "report.html", done, training=training_rows(model), out_of_fold=folds)
     write_scores(out, done.to_dict())
     _show(done, out, as_json=as_json)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.evaluate.ledger import SCRIPTS, Ledger
+from erya.evaluate.ledger import SCRIPTS, SEEN, Ledger, Seen
 from erya.evaluate.measures import Measure
 from erya.evaluate.sums import CountTable
 from erya.metrics.intervals import bootstrap_intervals
@@ -23,6 +23,11 @@ _MOST_DRAWS = 20_000_000  # rows times resamples: a few seconds
 _RESAMPLES_OF_RANKS = 200
 _MOST_SOURCES = 20
 _FEWEST = 2  # examples an interval is made from
+_SEEN_NAMES: dict[Seen, str] = {
+    "no": "not in the training file",
+    "verbatim": "in it to the character",
+    "alike": "in it but for punctuation, script, width or case",
+}
 _LENGTHS = (0, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
@@ -120,9 +125,9 @@ def parts_by_source(ledger: Ledger) -> list[Part]:
 
 
 def parts_by_seen(ledger: Ledger) -> list[Part]:
-    """The examples that stand in the training file too, and the others."""
+    """The examples whose texts the training file has too, and the others."""
     seen = ledger.seen
-    return _parts(ledger, [("not in the training file", ~seen), ("in the training file too", seen)])
+    return _parts(ledger, [(name, seen == SEEN.index(kind)) for kind, name in _SEEN_NAMES.items()])
 
 
 def _parts(ledger: Ledger, parts: Sequence[tuple[str, NDArray[np.bool_]]]) -> list[Part]:
@@ -153,7 +158,8 @@ def _estimates(
             low, high = ends.get(measure.name, (None, None))
         else:
             value, low, high = _of_rows(measure, counts, chosen)
-        found.append(Estimate(measure.name, measure.title, value, low, high, measure.is_share))
+        if not np.isnan(value):
+            found.append(Estimate(measure.name, measure.title, value, low, high, measure.is_share))
     return tuple(found)
 
 

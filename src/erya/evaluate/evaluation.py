@@ -10,7 +10,7 @@ from typing import Any
 
 from erya.evaluate.adapters.adapter import class_table
 from erya.evaluate.cost import Cost
-from erya.evaluate.curves import Calibration, calibration_of
+from erya.evaluate.curves import CalibrationFound, calibration_of
 from erya.evaluate.estimates import (
     Estimate,
     Part,
@@ -105,15 +105,17 @@ class Evaluation:
         return {name: parts for name, parts in found.items() if parts}
 
     @cached_property
-    def calibration(self) -> Calibration | None:
+    def calibration(self) -> CalibrationFound | None:
         """Whether the probabilities mean what they say; None where there are none."""
         return calibration_of(self.ledger)
 
     @cached_property
     def label_errors(self) -> LabelErrors | None:
         """Which of the file's labels are doubtful; None where the task has no classes or examples are few."""
-        rows, given, _ = self.ledger.distributions()
-        return find_label_errors(rows, given) if len(given) >= _FEWEST_FOR_ERRORS else None
+        rows, truths, _ = self.ledger.distributions()
+        if len(rows) < _FEWEST_FOR_ERRORS or not self.ledger.adapter.cells:
+            return None
+        return find_label_errors(rows, truths.argmax(axis=1))
 
     @property
     def warnings(self) -> list[str]:
@@ -140,7 +142,7 @@ class Evaluation:
             warnings.append(f"{share:.1%} of the texts were truncated to {self.max_length} tokens.")
         if encoding.has_many_unknown:
             warnings.append(f"{encoding.unknown_share:.1%} of the tokens are unknown to the vocabulary.")
-        seen = int(self.ledger.seen.sum())
+        seen = int((self.ledger.seen > 0).sum())
         if seen:
             warnings.append(
                 f"{seen:,} of {self.num_examples:,} texts stand in the training file too: "

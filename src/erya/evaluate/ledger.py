@@ -6,6 +6,7 @@ import heapq
 from array import array
 from collections import Counter
 from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from erya.text.script_of import script_of
 # Probabilities kept for curves and label errors: 128 MiB. What comes later is counted, not kept.
 _MOST_PROBABILITIES = 32 * 2**20
 _EXAMPLES_OF_A_PAIR = 3
+# To the character; but for white space, punctuation, script, width and letter case.
+Seen = Literal["no", "verbatim", "alike"]
+SEEN: tuple[Seen, ...] = get_args(Seen)
 SCRIPTS = ("simplified", "traditional", "mixed", "neutral", "none")
 
 
@@ -42,15 +46,15 @@ class Ledger:
         self._scripts, self._source_ids, self._seen = array("b"), array("i"), array("b")
         self._claim_probabilities, self._claim_right = array("f"), array("b")
         self._distributions = array("f")
-        self._given, self._given_lines = array("i"), array("q")
+        self._truths, self._given_lines = bytearray(), array("q")
 
-    def add(self, outcome: Outcome, *, source: str | None = None, seen: bool = False) -> None:
+    def add(self, outcome: Outcome, *, source: str | None = None, seen: Seen = "no") -> None:
         """Add one example.
 
         Args:
             outcome: what happened to it.
             source: where it comes from, where the file says so.
-            seen: whether it stands in the training file too.
+            seen: whether the training file has its texts too.
         """
         if self.table is None:
             self.table = CountTable(len(outcome.counts))
@@ -59,7 +63,7 @@ class Ledger:
         self._lengths.append(len(outcome.text) + len(outcome.pair or ""))
         self._scripts.append(SCRIPTS.index(script_of(outcome.text + (outcome.pair or ""))))
         self._right.append(outcome.is_right)
-        self._seen.append(seen)
+        self._seen.append(SEEN.index(seen))
         if source is not None:
             self._source_ids.append(self.sources.setdefault(source, len(self.sources)))
         self.num_true += outcome.num_true
@@ -70,13 +74,16 @@ class Ledger:
         self._add_mistake(outcome)
 
     def _add_distribution(self, outcome: Outcome) -> None:
-        if outcome.distribution is None or outcome.given < 0:
+        if outcome.distribution is None:
             return
         if len(self._distributions) + len(outcome.distribution) > _MOST_PROBABILITIES:
             self.probabilities_cut = True
             return
         self._distributions.frombytes(outcome.distribution.astype(np.float32).tobytes())
-        self._given.append(outcome.given)
+        truths = bytearray(len(outcome.distribution))
+        for c in outcome.true_classes:
+            truths[c] = 1
+        self._truths += truths
         self._given_lines.append(outcome.line)
 
     def _add_mistake(self, outcome: Outcome) -> None:
@@ -122,20 +129,21 @@ class Ledger:
         return np.array(self._right, dtype=bool)
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
-        """Which examples stand in the training file too, shape (S,)."""
-        return np.array(self._seen, dtype=bool)
+    def seen(self) -> NDArray[np.int64]:
+        """Whether the training file has the texts of each example, an index of `SEEN`, shape (S,)."""
+        return np.array(self._seen, dtype=np.int64)
 
     def claims(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The probability of everything the model said, and whether it is right."""
         return np.array(self._claim_probabilities, dtype=np.float64), np.array(self._claim_right, dtype=bool)
 
-    def distributions(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        """Probabilities, shape (D, C), true classes and lines, shape (D,), of the examples that have them."""
-        given = np.array(self._given, dtype=np.int64)
-        flat = np.array(self._distributions, dtype=np.float32)
-        rows = flat.reshape(len(given), -1) if len(given) else np.zeros((0, 0), np.float32)
-        return rows, given, np.array(self._given_lines, dtype=np.int64)
+    def distributions(self) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
+        """Of the examples that have them probabilities and truths, shape (D, C), and lines, shape (D,)."""
+        lines = np.array(self._given_lines, dtype=np.int64)
+        shape = (len(lines), len(self._truths) // max(len(lines), 1))
+        rows = np.array(self._distributions, dtype=np.float32).reshape(shape)
+        truths = np.frombuffer(bytes(self._truths), dtype=bool).reshape(shape)
+        return rows, truths, lines
 
     def worst(self) -> tuple[Outcome, ...]:
         """The worst mistakes, the worst first."""

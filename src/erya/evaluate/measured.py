@@ -60,8 +60,8 @@ class Measured:
         )
         self._seconds += time.perf_counter() - begin
         self.report += report
-        self._tally.add(answers, chunk.examples)
         outcomes = [self.adapter.outcome(*both) for both in zip(chunk.examples, answers, strict=True)]
+        self._tally.add(answers, chunk.examples)
         for outcome, source, seen in zip(outcomes, chunk.sources, chunk.seen, strict=True):
             self.ledger.add(outcome, source=source, seen=seen)
         if self._stream is not None:

@@ -54,7 +54,7 @@ class Outcome:
         num_true: how many claims would be right of a perfect model.
         cells: (truth, answer) pairs for the confusion matrix.
         distribution: probability of each class, shape (C,), or None where there is none.
-        given: the true class, an index of `distribution`, or -1.
+        true_classes: the classes that are true, indices of `distribution`.
         gold: the stretches of the truth.
         found: the stretches of the answer.
     """
@@ -71,7 +71,7 @@ class Outcome:
     num_true: int = 1
     cells: tuple[tuple[int, int], ...] = ()
     distribution: NDArray[Any] | None = field(default=None, compare=False)
-    given: int = -1
+    true_classes: tuple[int, ...] = ()
     gold: tuple[Mark, ...] = ()
     found: tuple[Mark, ...] = ()
 

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.pages.pictures import BLUE, GREEN, GREY, ORANGE, new_figure, short_label, styled, to_svg
+from erya.pages.pictures import BLUE, GREEN, GREY, INK, ORANGE, new_figure, short_label, styled, to_svg
+from erya.runtime import require
 
 _MOST_POINTS = 1500
 _MOST_NUMBERED_CLASSES = 16
+# Lines differ in their marks too, so that no one has to tell colours apart.
+_LINES = ((GREEN, "o"), (ORANGE, "s"), (BLUE, "^"), (GREY, "D"))
 
 
 def confusion_picture(confusion: NDArray[np.int64], labels: Sequence[str]) -> str:
@@ -25,7 +28,7 @@ def confusion_picture(confusion: NDArray[np.int64], labels: Sequence[str]) -> st
     side = min(2.2 + 0.5 * len(labels), 9.0)
     with styled("confusion"):
         figure, axes = new_figure(side + 0.6, side)
-        axes.pcolormesh(shares, cmap="Blues", vmin=0.0, vmax=1.0, edgecolors="white", linewidth=0.8)
+        axes.pcolormesh(shares, cmap=_shades(), vmin=0.0, vmax=1.0, edgecolors="white", linewidth=0.8)
         axes.invert_yaxis()
         axes.set_aspect("equal")
         axes.tick_params(length=0)
@@ -39,7 +42,7 @@ def confusion_picture(confusion: NDArray[np.int64], labels: Sequence[str]) -> st
             spine.set_visible(False)
         if len(labels) <= _MOST_NUMBERED_CLASSES:
             _write_counts(axes, confusion, shares)
-        return to_svg(figure)
+        return to_svg(figure).replace("#ffffff", "var(--paper)")
 
 
 def curves_picture(rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -59,8 +62,8 @@ def curves_picture(rows: Sequence[Mapping[str, Any]]) -> str | None:
         left = axes[0] if scores else axes
         _draw_losses(left, losses, eval_loss)
         if scores:
-            for (name, series), colour in zip(scores.items(), (GREEN, ORANGE, BLUE, GREY), strict=False):
-                axes[1].plot(*series.T, marker="o", markersize=3, color=colour, label=_readable(name))
+            for (name, series), (colour, mark) in zip(scores.items(), _LINES, strict=False):
+                axes[1].plot(*series.T, marker=mark, markersize=4, color=colour, label=_readable(name))
             axes[1].set_xlabel("step")
             axes[1].set_title("scores on held-out texts", loc="left", fontsize=9)
             axes[1].legend(frameon=False)
@@ -80,10 +83,18 @@ def _draw_losses(axes: Any, losses: NDArray[np.float64], eval_loss: NDArray[np.f
     axes.legend(frameon=False)
 
 
+def _shades() -> Any:
+    """From nothing to blue: whatever the page's colour, it shines through."""
+    colours = require("matplotlib.colors")
+    return colours.LinearSegmentedColormap.from_list(
+        "shades", [(*colours.to_rgb(BLUE), a) for a in (0.0, 1.0)]
+    )
+
+
 def _write_counts(axes: Any, confusion: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
     for (row, column), count in np.ndenumerate(confusion):
-        # The shades are the same on a dark page, so black stays black.
-        colour = "white" if shares[row, column] > 0.5 else "black"
+        # White becomes the colour of the page: dark where the blue is light.
+        colour = "white" if shares[row, column] > 0.5 else INK
         axes.text(column + 0.5, row + 0.5, f"{count:,}", ha="center", va="center", color=colour)
 
 

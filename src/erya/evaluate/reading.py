@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from erya.data.records import read_records
 from erya.errors import InputError
+from erya.evaluate.ledger import Seen
 from erya.tasks.kind import AnyKind
+from erya.tasks.preflight.sameness import keys_of
+from erya.tasks.preflight.views import View, views_of
 
 _CHUNK = 2048
 
@@ -23,12 +26,12 @@ class Chunk:
     Attributes:
         examples: the examples.
         sources: where each comes from; None where no column says so.
-        seen: whether each stands in the training file.
+        seen: whether the training file has the texts of each.
     """
 
     examples: list[Any]
     sources: list[str | None]
-    seen: list[bool]
+    seen: list[Seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,10 @@ class DataFile:
         Raises:
             InputError: the file or a row cannot be used; says where.
         """
-        examples = iter(self.kind.examples(self.path, columns=self.columns, labelled=True))
         sources = self._sources()
-        while chunk := list(itertools.islice(examples, _CHUNK)):
+        for chunk in chunked(self.kind.examples(self.path, columns=self.columns, labelled=True)):
             found = [sources.at(example.line) if sources is not None else None for example in chunk]
-            seen = [self.train is not None and example in self.train for example in chunk]
+            seen: list[Seen] = ["no"] * len(chunk) if self.train is None else self.train.seen(chunk)
             yield Chunk(chunk, found, seen)
 
     def _sources(self) -> _Sources | None:
@@ -83,7 +85,7 @@ class _Sources:
 
 
 class TrainTexts:
-    """Fingerprints of a training file's texts, eight bytes each.
+    """Fingerprints of a training file's texts, a few bytes each.
 
     Args:
         path: the file.
@@ -94,15 +96,31 @@ class TrainTexts:
     """
 
     def __init__(self, path: Path, kind: AnyKind, *, columns: Mapping[str, str]) -> None:
-        self.path, self._names = path, kind.inputs
-        self._prints = {
-            self._print(example) for example in kind.examples(path, columns=columns, labelled=True)
-        }
+        self.path, self._kind = path, kind
+        self._alike: set[int] = set()
+        self._verbatim: set[bytes] = set()
+        for chunk in chunked(kind.examples(path, columns=columns, labelled=True)):
+            views = views_of(kind.name, chunk)
+            self._alike.update(keys_of(views, marks=False).tolist())
+            self._verbatim.update(map(_print, views))
 
-    def __contains__(self, example: Any) -> bool:
-        return self._print(example) in self._prints
+    def seen(self, examples: Sequence[Any]) -> list[Seen]:
+        """For each example whether the file has its texts, whatever their truth."""
+        views = views_of(self._kind.name, examples)
+        keys = keys_of(views, marks=False).tolist()
+        return [
+            "verbatim" if _print(view) in self._verbatim else "alike" if key in self._alike else "no"
+            for view, key in zip(views, keys, strict=True)
+        ]
 
-    def _print(self, example: Any) -> bytes:
-        """Of the texts as they stand, without the truth."""
-        texts = "\0".join(str(getattr(example, name)) for name in self._names)
-        return hashlib.blake2b(texts.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+def chunked(examples: Iterable[Any]) -> Iterator[list[Any]]:
+    """Examples in lists of two thousand."""
+    iterator = iter(examples)
+    while chunk := list(itertools.islice(iterator, _CHUNK)):
+        yield chunk
+
+
+def _print(view: View) -> bytes:
+    texts = "\0".join(view.texts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(texts, digest_size=8).digest()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from erya.errors import StorageError
 from erya.evaluate import sections
 from erya.evaluate.evaluation import Evaluation
+from erya.evaluate.label_errors import LabelErrors
+from erya.evaluate.out_of_fold import OutOfFold
 from erya.evaluate.plots import curves_picture
 from erya.evaluate.relabel import Suspect, write_suspects
 from erya.files import atomic_write, require_file, sha256_of, to_json
@@ -17,37 +20,75 @@ from erya.pages.render import render, write
 from erya.train.metrics_file import read_metrics
 
 SCORES_FILE = "metrics.json"
-SUSPECTS_FILE = "suspects.tsv"
+SUSPECTS_FILE, TRAIN_SUSPECTS_FILE = "suspects.tsv", "train_suspects.tsv"
 _MOST_SHOWN_SUSPECTS = 40
 
 
-def write_report(path: Path, evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]]) -> None:
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """The suspected label errors of one file.
+
+    Attributes:
+        title: of the section.
+        file: where all of them are written, beside the page.
+        errors: what the probabilities say.
+        rows: the suspects.
+    """
+
+    title: str
+    file: str
+    errors: LabelErrors
+    rows: Sequence[Suspect]
+
+
+def write_report(
+    path: Path,
+    evaluation: Evaluation,
+    *,
+    training: Sequence[Mapping[str, Any]],
+    out_of_fold: OutOfFold | None = None,
+) -> None:
     """Write the report of one evaluation, and beside it the suspected label errors where there may be any.
 
     Args:
         path: the HTML file.
         evaluation: what was measured.
         training: the lines of the training run's `metrics.jsonl`; empty when the model lies in no run.
+        out_of_fold: what cross-validation says of the training file, whose labels are then judged too.
     Raises:
         MissingExtraError: jinja2 or matplotlib is not installed.
         InputError: the data file, of which the suspects' texts are read once more, is no longer readable.
         StorageError: the disk refuses.
     """
-    found = sections.suspects(evaluation)
-    write(path, render_report(evaluation, training=training, suspects=found))
+    suspected = suspected_labels(evaluation, out_of_fold)
+    write(path, render_report(evaluation, training=training, suspected=suspected))
+    for group in suspected:
+        write_suspects(path.with_name(group.file), group.rows)
+
+
+def suspected_labels(evaluation: Evaluation, out_of_fold: OutOfFold | None) -> list[Suspected]:
+    """The doubtful labels of the data file, and of the training file where it was cross-validated."""
+    found = []
     if evaluation.label_errors is not None:
-        write_suspects(path.with_name(SUSPECTS_FILE), found)
+        rows = sections.suspects(evaluation)
+        found.append(Suspected("Suspected label errors", SUSPECTS_FILE, evaluation.label_errors, rows))
+    if out_of_fold is not None:
+        errors = out_of_fold.errors()
+        title = "Suspected label errors of the training file"
+        found.append(Suspected(title, TRAIN_SUSPECTS_FILE, errors, out_of_fold.suspects(errors)))
+    return found
 
 
 def render_report(
-    evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]], suspects: Sequence[Suspect] = ()
+    evaluation: Evaluation, *, training: Sequence[Mapping[str, Any]], suspected: Sequence[Suspected] = ()
 ) -> str:
     """The report as HTML; every text from outside is escaped."""
-    worst = sections.mistake_rows(evaluation.mistakes)
+    worst = sections.mistake_rows(evaluation.mistakes or sections.farthest(evaluation))
     return render(
         "erya.evaluate",
         "report.html.jinja",
         evaluation=evaluation,
+        others=sections.other_numbers(evaluation),
         encoding=evaluation.encoding,
         cost=evaluation.cost,
         classes=sections.class_rows(evaluation),
@@ -56,31 +97,16 @@ def render_report(
         confused=sections.confused(evaluation),
         probabilities=sections.probabilities(evaluation),
         scatter=sections.scatter(evaluation),
-        num_kept=len(evaluation.ledger.distributions()[1]),
+        num_kept=len(evaluation.ledger.distributions()[2]),
         parts=sections.part_tables(evaluation),
         curves=curves_picture(training) if training else None,
         worst=worst,
         marks=any(row["pieces"] for row in worst),
-        suspected=_suspected(evaluation, suspects),
+        suspected=suspected,
+        most_shown=_MOST_SHOWN_SUSPECTS,
         facts=sections.facts(evaluation),
         recipe=sections.recipe_text(evaluation.model),
     )
-
-
-def _suspected(evaluation: Evaluation, suspects: Sequence[Suspect]) -> list[dict[str, Any]]:
-    errors = evaluation.label_errors
-    if errors is None:
-        return []
-    return [
-        {
-            "title": "Suspected label errors",
-            "rows": suspects[:_MOST_SHOWN_SUSPECTS],
-            "number": errors.num_suspects,
-            "size": len(errors.order),
-            "share": errors.error_share,
-            "file": SUSPECTS_FILE,
-        }
-    ]
 
 
 def require_same(directory: Path, *, models: Sequence[Path], data: Path) -> None:

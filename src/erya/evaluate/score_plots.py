@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.metrics.calibration import ReliabilityBin
 from erya.pages.pictures import BLUE, GREEN, GREY, ORANGE, new_figure, short_label, styled, to_svg
 
 _MOST_POINTS = 400
@@ -36,7 +37,7 @@ class RecallCurve:
 def precision_recall_picture(curves: Sequence[RecallCurve]) -> str:
     """At most four curves, each labelled with its average precision, as an SVG element."""
     with styled("precision-recall"):
-        figure, axes = new_figure(4.6, 3.6)
+        figure, axes = new_figure(4.6, 4.0)
         for curve, (colour, dashes) in zip(curves, _LINES, strict=False):
             label = f"{short_label(curve.name)}  AP {curve.average:.3f}"
             kept = _thinned(len(curve.recall))
@@ -45,32 +46,30 @@ def precision_recall_picture(curves: Sequence[RecallCurve]) -> str:
         axes.set_ylabel("precision")
         axes.set_xlim(0, 1.01)
         axes.set_ylim(0, 1.03)
-        axes.legend(frameon=False, loc="lower left")
+        figure.legend(frameon=False, loc="outside lower center", ncols=2)
         return to_svg(figure)
 
 
-def calibration_picture(
-    probability: NDArray[np.float64], right: NDArray[np.float64], counts: NDArray[np.int64]
-) -> str:
+def calibration_picture(table: Sequence[ReliabilityBin]) -> str:
     """Share of right claims against the probability they were given, as an SVG element.
 
     Args:
-        probability: mean probability of each of M bins, shape (M,).
-        right: share of right claims of each bin, shape (M,).
-        counts: claims in each bin, shape (M,); empty bins are left out.
+        table: claims of similar probability, by rising probability; one bin at least.
     """
-    filled = counts > 0
+    given = [one.confidence for one in table]
+    right = [one.accuracy for one in table]
+    most = max(one.count for one in table)
     with styled("calibration"):
-        figure, axes = new_figure(4.6, 3.6)
+        figure, axes = new_figure(4.6, 4.0)
         axes.plot([0, 1], [0, 1], ":", color=GREY, label="perfectly calibrated")
-        axes.plot(probability[filled], right[filled], "-", color=BLUE, linewidth=1.0)
-        sizes = 12 + 120 * counts[filled] / max(counts.max(), 1)
-        axes.scatter(probability[filled], right[filled], s=sizes, color=BLUE, label="model (size: how many)")
+        axes.plot(given, right, "-", color=BLUE, linewidth=1.0)
+        sizes = [12 + 120 * one.count / most for one in table]
+        axes.scatter(given, right, s=sizes, color=BLUE, label="model (size: how many)")
         axes.set_xlabel("probability given")
         axes.set_ylabel("share that is right")
         axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.03)
-        axes.legend(frameon=False, loc="upper left")
+        figure.legend(frameon=False, loc="outside lower center", ncols=2)
         return to_svg(figure)
 
 

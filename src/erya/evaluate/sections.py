@@ -23,6 +23,7 @@ from erya.files import to_json
 from erya.train.directory import RECIPE_FILE
 
 _CONFUSED = 12
+_FEWEST_RANKED, _FARTHEST = 10, 30
 _MOST_DRAWN_CLASSES = 70
 _LIBRARIES = ("torch", "numpy", "tokenizers", "safetensors")
 PART_TITLES = {
@@ -38,6 +39,13 @@ def class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     rows = class_rows_plain(evaluation)
     ends = class_intervals(evaluation.ledger) or [(None, None)] * len(rows)
     return [{**row, "low": low, "high": high} for row, (low, high) in zip(rows, ends, strict=True)]
+
+
+def other_numbers(evaluation: Evaluation) -> list[tuple[str, float]]:
+    """The task's numbers that are not among the measures, such as those of rankings; eight at most."""
+    known = {one.name for one in evaluation.estimates}
+    numbers = evaluation.scores.numbers()
+    return [(name.replace("_", " "), value) for name, value in numbers.items() if name not in known][:8]
 
 
 def averages(evaluation: Evaluation) -> list[tuple[str, dict[str, float]]]:
@@ -110,7 +118,7 @@ def probabilities(evaluation: Evaluation) -> dict[str, Any]:
     calibration = evaluation.calibration
     picture = None
     if calibration is not None:
-        picture = calibration_picture(calibration.probability, calibration.right, calibration.counts)
+        picture = calibration_picture(calibration.table)
     return {
         "recall": precision_recall_picture(curves) if curves else None,
         "calibration": picture,
@@ -169,18 +177,44 @@ def mistake_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     ]
 
 
+def farthest(evaluation: Evaluation) -> list[Outcome]:
+    """Where truth and score are farthest apart by rank, of tasks whose scores only ranks can judge."""
+    columns = evaluation.ledger.adapter.scatter
+    rows = evaluation.ledger.counts.dense()
+    if columns is None or rows is None or len(rows) < _FEWEST_RANKED:
+        return []
+    truth, score = (rows[:, column].argsort().argsort() for column in columns)
+    gaps = np.abs(truth - score) / len(rows)
+    order = np.argsort(-gaps, kind="stable")[:_FARTHEST].tolist()
+    lines = evaluation.ledger.lines
+    texts = dict(_texts(evaluation, {int(lines[place]) for place in order}))
+    return [
+        Outcome(
+            line=int(lines[place]),
+            text=texts[int(lines[place])][0],
+            pair=texts[int(lines[place])][1],
+            truth=f"{rows[place, columns[0]]:g}",
+            predicted=f"{rows[place, columns[1]]:.3g}",
+            is_right=False,
+            severity=float(gaps[place]),
+            counts=rows[place],
+        )
+        for place in order
+    ]
+
+
 def suspects(evaluation: Evaluation) -> list[Suspect]:
     """The suspected label errors with their texts, which the file is read once more for."""
     errors = evaluation.label_errors
     if errors is None:
         return []
-    _, given, lines = evaluation.ledger.distributions()
+    _, truths, lines = evaluation.ledger.distributions()
     wanted = set(lines[errors.suspects[:MOST_SUSPECTS]].tolist())
     return list(
         suspects_of(
             errors,
             lines_D=lines,
-            given_D=given,
+            given_D=truths.argmax(axis=1),
             labels=evaluation.ledger.adapter.classes,
             texts=dict(_texts(evaluation, wanted)) if wanted else {},
         )

@@ -47,7 +47,14 @@ class ClassifyAdapter:
         )
 
     def compare(
-        self, *, text: str, pair: str | None, line: int, truth: str, predicted: str, scores: dict[str, float] | None
+        self,
+        *,
+        text: str,
+        pair: str | None,
+        line: int,
+        truth: str,
+        predicted: str,
+        scores: dict[str, float] | None,
     ) -> Outcome:
         """The outcome of any task that gives one label.
 

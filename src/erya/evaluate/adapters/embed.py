@@ -1,0 +1,48 @@
+"""Sentence vectors as outcomes: the cosine of a pair beside its score."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from erya.evaluate.adapters.adapter import Words
+from erya.evaluate.measures import Measure, Values
+from erya.evaluate.outcome import Outcome
+from erya.metrics.correlation import pearson, spearman
+from erya.tasks.embed.examples import Example
+from erya.tasks.embed.task import Prediction
+
+_SCORED, _TRUTH, _COSINE = range(3)
+
+
+class EmbedAdapter:
+    """Cosines of pairs; those without a score are scored by the task, which looks for them among all."""
+
+    classes: tuple[str, ...] = ()
+    class_counts = None
+    cells: tuple[str, ...] = ()
+    scatter = _TRUTH, _COSINE
+    words = Words(item="pairs", text="pair")
+    measures: tuple[Measure, ...] = (
+        Measure("spearman", "Spearman", of_rows=lambda rows: spearman(*_scored(rows))),
+        Measure("pearson", "Pearson", of_rows=lambda rows: pearson(*_scored(rows))),
+    )
+
+    def outcome(self, example: Example, prediction: Prediction) -> Outcome:
+        """Note the cosine and the score of one pair."""
+        truth, cosine = example.score, prediction.score
+        is_scored = truth is not None and cosine is not None
+        return Outcome(
+            line=example.line,
+            text=example.text,
+            pair=example.pair,
+            truth="" if truth is None else f"{truth:g}",
+            predicted="" if cosine is None else f"{cosine:.3f}",
+            is_right=True,  # only ranks say what is wrong, and those want all pairs
+            severity=0.0,
+            counts=np.array([1.0, truth or 0.0, cosine or 0.0]) if is_scored else np.zeros(3),
+        )
+
+
+def _scored(rows: Values) -> tuple[Values, Values]:
+    scored = rows[:, _SCORED] > 0
+    return rows[scored, _TRUTH], rows[scored, _COSINE]
