@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -35,6 +35,8 @@ _LEFT, _NOTHING = 0.6, 0.05
 _LONGEST_CHARACTERS = 400
 _CHOICE = 0x0F17  # keeps this stream of random numbers apart from others with the same seed
 _MOST_NORM = 1.0
+# What the learning rate is multiplied by in search of one that works.
+_FACTORS = (10, 0.1, 100, 0.01, 1000, 0.001)
 
 
 def overfit_one_batch(
@@ -42,7 +44,7 @@ def overfit_one_batch(
 ) -> tuple[list[float], Finding]:
     """Train a network of its own a few dozen steps on one batch, and judge how far its loss falls.
 
-    Where it does not at the recipe's learning rate, ten times and a tenth of it are tried, to tell why.
+    Where it does not at the recipe's learning rate, others are tried, to tell why.
 
     Args:
         kind: of the task.
@@ -68,11 +70,14 @@ def overfit_one_batch(
     losses = losses_of(learner, features, rate=rate, device=device, seed=recipe.train.seed)
     if has_fallen(losses):
         return losses, _learnt(losses, len(chosen))
-    others = {
-        other: losses_of(learner, features, rate=other, device=device, seed=recipe.train.seed)
-        for other in (rate * 10, rate / 10)
-    }
-    return losses, _judge(losses, others, rate, chosen, features)
+    better = None
+    for factor in _FACTORS if _num_different(features) > len(features) / 2 else ():
+        tell(f"the loss of one batch does not fall; trying train.learning_rate={rate * factor:g}")
+        of = losses_of(learner, features, rate=rate * factor, device=device, seed=recipe.train.seed)
+        if has_fallen(of):
+            better = (rate * factor, of)
+            break
+    return losses, _judge(losses, rate, better, features)
 
 
 def choose(views: Sequence[View], *, seed: int) -> list[int]:
@@ -138,33 +143,38 @@ def _learnt(losses: Sequence[float], number: int) -> Finding:
 
 def _judge(
     losses: Sequence[float],
-    others: dict[float, list[float]],
     rate: float,
-    chosen: Sequence[Any],
+    better: tuple[float, Sequence[float]] | None,
     features: Sequence[Features],
 ) -> Finding:
-    """What it means that the loss does not fall, in plain words."""
-    if not math.isfinite(losses[-1]):
-        what = f"the loss of one batch is not a number at step {len(losses)}"
+    """What it means that the loss does not fall, in plain words.
+
+    Args:
+        losses: of each step.
+        rate: the recipe's.
+        better: a rate at which it does fall, and its losses; None where there is none.
+        features: the batch.
+    """
+    if math.isfinite(losses[-1]):
+        what = f"the loss of one batch does not fall at train.learning_rate={rate:g}: {_said(losses)}"
     else:
-        what = f"the loss of one batch of {len(chosen)} examples does not fall: {_said(losses)}"
-    what += f" at train.learning_rate={rate:g}"
-    better = [other for other, of in others.items() if has_fallen(of)]
-    if better:
+        what = f"the loss of one batch is not a number at step {len(losses)}"
+    if better is not None:
         which = "low" if better[0] > rate else "high"
-        hint = f"the rate is too {which}: at {better[0]:g} the loss falls {_said(others[better[0]])}"
-        return finding("one batch", "warning", what, hint=hint, count=len(chosen))
-    causes = [*_same_inputs(features), "labels that have nothing to do with the texts (another column?)"]
-    hint = f"neither does it at a tenth or ten times of that; usual causes: {'; '.join(causes)}"
-    return finding("one batch", "error", what, hint=hint, count=len(chosen))
-
-
-def _same_inputs(features: Sequence[Features]) -> Iterator[str]:
-    different = len({item.ids.tobytes() for item in features})
-    if different < len(features):
-        yield (
-            f"to the network {len(features) - different} of the {len(features)} inputs are the same as "
-            "another: the vocabulary does not know their characters"
+        hint = f"the rate is too {which}: at {better[0]:g} the loss falls {_said(better[1])}"
+        return finding("one batch", "warning", what, hint=hint, count=len(features))
+    if _num_different(features) < len(features):
+        hint = (
+            f"to the network {len(features)} texts are {_num_different(features)} different inputs: "
+            "its vocabulary does not know their characters; take a model for these texts"
         )
     else:
-        yield "weights that never were trained (random ones want a higher rate and more steps)"
+        hint = (
+            f"neither does it at rates from {rate / 1000:g} to {rate * 1000:g}: the weights are damaged, or "
+            "this network cannot tell these texts apart; look at it with erya info"
+        )
+    return finding("one batch", "error", what, hint=hint, count=len(features))
+
+
+def _num_different(features: Sequence[Features]) -> int:
+    return len({item.ids.tobytes() for item in features})
