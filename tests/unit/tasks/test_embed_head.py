@@ -26,7 +26,7 @@ from erya.tasks.texts import LengthLimit  # noqa: E402
 from erya.tokenizer.wordpiece import Tokenizer  # noqa: E402
 from erya.train.memory import kept_bytes  # noqa: E402
 
-TEXTS = "房间很大 服务周到 早餐差 位置好 价格便宜 隔音不好 床很软 老板热情 水温低 很吵".split()
+TEXTS = ["房间很大", "服务周到", "早餐差", "位置好", "价格便宜", "隔音不好", "床软", "热情", "水温低", "吵"]
 
 
 @pytest.fixture(scope="module")

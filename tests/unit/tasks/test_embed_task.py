@@ -218,7 +218,7 @@ def test_what_an_objective_needs_must_be_there() -> None:
 
 
 def test_a_recipe_keeps_batches_whole() -> None:
-    with pytest.raises(ConfigError, match="micro_batch_tokens must be null.*chunk_tokens"):
+    with pytest.raises(ConfigError, match=r"micro_batch_tokens must be null.*chunk_tokens"):
         recipe(train={"micro_batch_tokens": 64})
     with pytest.raises(ConfigError, match="different widths"):
         recipe(sizes=[8, 8])
