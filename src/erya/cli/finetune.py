@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from erya.cli import finetune_classify
+from erya.cli import finetune_answer, finetune_classify
 
-_TASKS = (finetune_classify,)
+_TASKS = (finetune_classify, finetune_answer)
 
 
 def register(app: typer.Typer) -> None:

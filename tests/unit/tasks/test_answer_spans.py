@@ -98,6 +98,14 @@ def test_windows_are_merged_by_score_without_the_same_span_twice(seed, starts, n
     close(best_spans(windows, number=number, max_length=6, overlapping=overlapping), wanted[:number])
 
 
+def test_of_equally_likely_spans_the_first_in_the_text_are_given():
+    spans = np.array([[0, 0], *([place, place + 1] for place in range(20)), [0, 0]], dtype=np.int32)
+    inside = np.array([False, *[True] * 20, False])
+    window = WindowScores.of(np.zeros((22, 2), dtype=np.float32), spans, inside)
+    found = window.best(4, max_length=3)
+    assert [row[:2] for row in found] == [(0, 1), (0, 2), (0, 3), (1, 2)]
+
+
 def test_a_character_of_several_tokens_is_begun_by_the_first_and_ended_by_the_last():
     # Four tokens, the middle two of one character.
     spans = np.array([[0, 0], [0, 1], [1, 2], [1, 2], [2, 3], [0, 0]], dtype=np.int32)

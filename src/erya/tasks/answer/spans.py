@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 # A span of characters and the logarithm of its probability.
 Found = tuple[int, int, float]
+# Starts from which spans are looked at first.
+_LIKELY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +66,27 @@ class WindowScores:
             banned: characters that no span may touch, half-open ranges.
         """
         last = self._last_ends(max_length, banned)
-        places = np.arange(len(last))
-        width = int((last - places).max(initial=-1)) + 1
-        if width < 1:
+        starts, ends = self._whole_starts(), self._whole_ends()
+        starts[last < np.arange(len(last))] = -np.inf
+        if not np.isfinite(starts).any():
             return []
-        ends = np.concatenate([self._whole_ends(), np.full(width - 1, -np.inf)])
-        scores = self._whole_starts()[:, None] + sliding_window_view(ends, width)
-        scores[np.arange(width) > (last - places)[:, None]] = -np.inf
+        bar = _bar(starts, ends, last, number)
+        # No other span can reach the bar.
+        begins = np.flatnonzero(np.isfinite(starts) & (starts + ends.max() >= bar))
+        finals = np.flatnonzero(np.isfinite(ends) & (ends + starts.max() >= bar))
+        scores = starts[begins, None] + ends[finals]
+        scores[(finals < begins[:, None]) | (finals > last[begins, None])] = -np.inf
         flat = scores.ravel()
-        taken = min(number, flat.size)
-        chosen = np.argpartition(-flat, taken - 1)[:taken]
-        chosen = chosen[np.lexsort((chosen, -flat[chosen]))]
-        begins, ahead = np.divmod(chosen[np.isfinite(flat[chosen])], width)
+        # Of spans that just reach it, of which there may be very many, the first will do.
+        level = np.flatnonzero((flat == bar) & np.isfinite(flat))[:number]
+        chosen = np.concatenate([np.flatnonzero(flat > bar), level])
+        chosen = chosen[np.lexsort((chosen, -flat[chosen]))][:number]
+        rows, columns = np.divmod(chosen, len(finals))
         return list(
             zip(
-                self.spans[begins, 0].tolist(),
-                self.spans[begins + ahead, 1].tolist(),
-                flat[begins * width + ahead].tolist(),
+                self.spans[begins[rows], 0].tolist(),
+                self.spans[finals[columns], 1].tolist(),
+                flat[chosen].tolist(),
                 strict=True,
             )
         )
@@ -107,6 +112,19 @@ class WindowScores:
         shared = np.zeros(len(self.spans), dtype=bool)
         shared[:-1] = self.spans[1:, 1] == self.spans[:-1, 1]
         return np.where(shared, -np.inf, self.ends)
+
+
+def _bar(
+    starts: NDArray[np.float64], ends: NDArray[np.float64], last: NDArray[np.int64], number: int
+) -> float:
+    """A score that at least `number` spans reach: found among those from the likeliest starts."""
+    likely = np.argsort(-starts)[:_LIKELY]
+    likely = likely[np.isfinite(starts[likely])]
+    places = likely[:, None] + np.arange(int((last[likely] - likely).max()) + 1)
+    inside = places <= last[likely, None]
+    scores = (starts[likely, None] + ends[np.minimum(places, len(ends) - 1)])[inside]
+    scores = scores[np.isfinite(scores)]
+    return float(np.partition(scores, -number)[-number]) if len(scores) >= number else -np.inf
 
 
 def best_spans(
