@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from erya.errors import InputError
 from erya.evaluate.adapters.adapter import Adapter
-from erya.evaluate.estimates import SEED
+from erya.evaluate.estimates import LEVEL, SEED
 from erya.evaluate.evaluation import Evaluation
 from erya.evaluate.measured import Measured
+from erya.evaluate.measures import Measure, Values
 from erya.evaluate.outcome import Outcome
 from erya.evaluate.run import conclude, now, open_data, require_whole
 from erya.metrics import significance
@@ -23,6 +24,8 @@ from erya.metrics.significance import mcnemar
 from erya.tasks.predictor import Predictor
 
 SIGNIFICANT = 0.05
+NUM_ROUNDS = 2000
+_ROUNDS_OF_RANKS = 500
 _NUM_EXAMPLES = 25
 
 
@@ -105,6 +108,8 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """What the tests say of the first measure, in a sentence."""
+        if not self.differences:
+            return "There is nothing to compare them by: the file has no scores."
         one = self.differences[0]
         differs = f"{one.title} differs by {abs(one.difference):.4f}"
         better = self.names[1] if one.difference > 0 else self.names[0]
@@ -224,23 +229,31 @@ def _differences(one: Measured, other: Measured) -> tuple[Difference, ...]:
         )
     found = []
     for measure in one.adapter.measures:
-        if measure.of_sums is None:
-            continue
-        result = significance.compare(measure.of_sums, mine, theirs, seed=SEED, num_rounds=2000)
-        gap = result.difference
-        found.append(
-            Difference(
-                measure.name,
-                measure.title,
-                result.first,
-                result.second,
-                gap.low,
-                gap.high,
-                result.p_value,
-                measure.is_share,
-            )
-        )
-    return tuple(found)
+        if measure.of_sums is not None:
+            result = significance.compare(measure.of_sums, mine, theirs, seed=SEED, num_rounds=NUM_ROUNDS)
+            values = (result.first, result.second, result.difference.low, result.difference.high)
+            found.append(Difference(measure.name, measure.title, *values, result.p_value, measure.is_share))
+        else:
+            found.append(_of_ranks(measure, mine, theirs))
+    return tuple(one for one in found if not np.isnan(one.difference))
+
+
+def _of_ranks(measure: Measure, mine: Values, theirs: Values) -> Difference:
+    """A measure of ranks: intervals and swaps are of the examples themselves, so there are fewer of them."""
+    of = measure.of_rows
+    assert of is not None
+    rng = np.random.default_rng(SEED)
+    first, second = of(mine), of(theirs)
+    gaps, as_large = [], 1
+    for _ in range(_ROUNDS_OF_RANKS):
+        drawn = rng.integers(0, len(mine), len(mine))
+        gaps.append(of(theirs[drawn]) - of(mine[drawn]))
+        swapped = rng.random((len(mine), 1)) < 0.5
+        change = of(np.where(swapped, mine, theirs)) - of(np.where(swapped, theirs, mine))
+        as_large += abs(change) >= abs(second - first) - 1e-12
+    low, high = np.nanquantile(gaps, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    p_value = as_large / (_ROUNDS_OF_RANKS + 1)
+    return Difference(measure.name, measure.title, first, second, low, high, p_value, measure.is_share)
 
 
 def _reordered(other: Measured, adapter: Adapter) -> NDArray[np.float64] | None:

@@ -63,7 +63,7 @@ class Part:
     Attributes:
         name: what its examples have in common.
         size: how many they are.
-        estimates: one a measure, in the order of the adapter's; empty where the part is empty.
+        estimates: one for each of the adapter's measures that can be said of it, in their order.
     """
 
     name: str
@@ -138,7 +138,8 @@ def _parts(ledger: Ledger, parts: Sequence[tuple[str, NDArray[np.bool_]]]) -> li
             estimates = _estimates(
                 ledger.counts, ledger.adapter.measures, chosen, resamples=_RESAMPLES_OF_A_PART
             )
-            found.append(Part(name, size, estimates))
+            if estimates:
+                found.append(Part(name, size, estimates))
     return found
 
 
