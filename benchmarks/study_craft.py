@@ -266,7 +266,7 @@ def page(setting: Setting, arms: Sequence[str], results: dict[tuple[str, str], l
         + ", head dropout 0.1, AdamW, linear decay.\n",
         "Scores of the search for a learning rate:\n",
         *said,
-        "\nMean over the seeds ± half of the range, in percent; then the mean of the differences to `base` with"
+        "\nMean over the seeds ± half of the range, in percent; then the mean of the differences to `base` of"
         " the same seed, and for how many seeds it is above 0. CPU time by that of `base`, the evaluation at"
         " the end included.\n",
         f"| arm | what | {titles} | CPU time |",
