@@ -17,6 +17,8 @@ _LOPSIDED = 10
 # More different values are no classes but numbers.
 _MOST_CLASSES = 1000
 _NAMED = 5
+# Of two Hanzi one may be wrong.
+_ALIKE = 0.5
 
 
 def count_labels(files: Mapping[str, Sequence[View]]) -> dict[str, dict[str, int]]:
@@ -67,7 +69,7 @@ def _unknown(name: str, views: Sequence[View], known: Mapping[str, int]) -> Iter
 
 
 def _nearest(label: str, known: Mapping[str, int]) -> str:
-    near = difflib.get_close_matches(label, known, n=1)
+    near = difflib.get_close_matches(label, known, n=1, cutoff=_ALIKE)
     folded = [name for name in known if name.strip().casefold() == label.strip().casefold()]
     meant = (folded or near)[:1]
     return f"{label!r}" + (f", did you mean {meant[0]!r}?" if meant else "")
