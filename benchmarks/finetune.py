@@ -1,22 +1,26 @@
-"""Examples a second of fine-tuning a classifier on real text lengths, beside Hugging Face.
+"""Sequences a second of fine-tuning on real text lengths beside Hugging Face: classify, tag, answer.
 
-The lengths are those of ChnSentiCorp's training reviews, capped at 256 tokens; batches hold 32 examples.
-Each contender works through the same 128 examples: four batches spread evenly over 1,600 reviews sorted by
-length, which is what length grouping makes of a real epoch. The peer with dynamic padding and Erya take them
-shuffled. The peer runs at its best on a CPU: sdpa attention, bfloat16 autocast, fused AdamW.
+The lengths are those of ChnSentiCorp's reviews cut at 256 tokens, of MSRA NER's sentences, and of CMRC 2018's
+questions with their contexts in windows of 512 tokens that share 128. A batch holds 32 sequences, 12 of
+questions. Each contender works through the same four batches: spread evenly over 1,600 training sequences
+sorted by length, which is what length grouping makes of a real epoch. The peer with dynamic padding and Erya
+take the same sequences shuffled. The peers run at their best on a CPU: sdpa attention, bfloat16 autocast,
+fused AdamW; Erya keeps freed memory as every one of its training runs does, and so does one of the peers.
 
-The reviews are read from `$ERYA_DATA/tasks/chnsenticorp` (default `../shared/data`).
+The data are read from `$ERYA_DATA/tasks` (default `../shared/data`).
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
-import lzma
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,56 +28,128 @@ from benchmarks.harness import compete, machine, save, table
 from benchmarks.pretrain import VOCAB_SIZE, autocast
 
 DATA = Path(os.environ.get("ERYA_DATA", "../shared/data"))
-BATCH, CAP, DROPOUT = 32, 256, 0.1
+DROPOUT, SAMPLE, NUM_BATCHES = 0.1, 1600, 4
 SIZES = {"6 x 384": (6, 384, 6), "12 x 768": (12, 768, 12)}
-Examples = list[tuple[list[int], int]]
 
 
-def grouped_batches() -> list[Examples]:
-    """Four batches of (ids, label), each of examples of similar length."""
-    from tokenizers import BertWordPieceTokenizer
+@dataclass(frozen=True)
+class Job:
+    """A task with its real data.
 
-    tokenizer = BertWordPieceTokenizer(str(next((DATA / "tasks" / "vocab").glob("*.txt"))))
-    tokenizer.enable_truncation(CAP)
-    with lzma.open(DATA / "tasks" / "chnsenticorp" / "train.tsv.xz", "rt", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-    picked = np.random.default_rng(0).permutation(len(rows))[:1600]
-    encodings = tokenizer.encode_batch([rows[i]["text_a"] for i in picked])
-    examples = [(encoding.ids, int(rows[i]["label"])) for encoding, i in zip(encodings, picked, strict=True)]
-    examples.sort(key=lambda example: len(example[0]))
-    batches = [examples[start : start + BATCH] for start in range(0, len(examples), BATCH)]
-    return batches[6::12][:4]
+    Attributes:
+        kind: of the task.
+        file: below the tasks' folder.
+        recipe: what its recipe needs beside files.
+        max_length: longest sequence, in tokens.
+        batch: sequences of a batch.
+        peer: the model's class in `transformers`.
+    """
 
-
-def shuffled_batches() -> list[Examples]:
-    """The same examples in random order."""
-    examples = [example for batch in grouped_batches() for example in batch]
-    order = np.random.default_rng(1).permutation(len(examples))
-    return [[examples[i] for i in order[start : start + BATCH]] for start in range(0, len(order), BATCH)]
+    kind: str
+    file: str
+    recipe: dict[str, Any]
+    max_length: int
+    batch: int
+    peer: str
 
 
-def hugging_face(size: tuple[int, int, int], batches_of: Callable[[], list[Examples]]) -> Callable[[], float]:
+JOBS = {
+    "classify": Job(
+        "classify", "chnsenticorp/train.tsv.xz", {"text": "text_a"}, 256, 32, "BertForSequenceClassification"
+    ),
+    "tag": Job("tag", "msra_ner/train.bio.xz", {"head": "linear"}, 512, 32, "BertForTokenClassification"),
+    "answer": Job(
+        "answer", "cmrc2018/train.json.xz", {"stride": 128, "bad_answers": "skip"}, 512, 12,
+        "BertForQuestionAnswering",
+    ),
+}  # fmt: skip
+
+
+@functools.cache
+def prepared(job_name: str) -> tuple[Any, Any, Any, list[Any], list[Any]]:
+    """Kind, task, recipe, some examples, and the sequences that are made of them, in random order."""
+    from erya.config import validate
+    from erya.tasks.table import KINDS
+    from erya.tasks.texts import LengthLimit
+    from erya.tokenizer.wordpiece import Tokenizer
+
+    job = JOBS[job_name]
+    kind, path = KINDS[job.kind], str(DATA / "tasks" / job.file)
+    values = {"model": "", "train_file": path, "dev_file": path, "truncate": True, **job.recipe}
+    recipe = validate(kind.recipe, values, where="the benchmark")
+    everything = list(kind.examples(Path(path), columns=recipe.columns, labelled=True))
+    picked = np.random.default_rng(0).permutation(len(everything))[:SAMPLE]
+    examples = [everything[number] for number in picked]
+    task = kind.task_for(recipe, examples)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(next((DATA / "tasks" / "vocab").glob("*.txt")), Path(folder) / "vocab.txt")
+        tokenizer = Tokenizer.open(Path(folder))
+    limit = LengthLimit(job.max_length, True, 512)
+    return kind, task, recipe, examples, list(task.encode(examples, tokenizer, limit=limit).features)
+
+
+def grouped_batches(job: str) -> list[list[Any]]:
+    """Four batches of sequences of similar length."""
+    size = JOBS[job].batch
+    features = sorted(prepared(job)[-1], key=lambda item: len(item.ids))
+    batches = [features[start : start + size] for start in range(0, len(features) - size + 1, size)]
+    step = len(batches) / NUM_BATCHES
+    return [batches[int((place + 0.5) * step)] for place in range(NUM_BATCHES)]
+
+
+def shuffled_batches(job: str) -> list[list[Any]]:
+    """The same sequences in random order."""
+    features = [item for batch in grouped_batches(job) for item in batch]
+    order, size = np.random.default_rng(1).permutation(len(features)), JOBS[job].batch
+    return [[features[i] for i in order[start : start + size]] for start in range(0, len(order), size)]
+
+
+def padded(job: str, batch: list[Any]) -> dict[str, Any]:
+    """A batch as rectangles, with the truths under the names that `transformers` gives them."""
     import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    from torch.nn.utils.rnn import pad_sequence
 
+    def rectangle(rows: list[Any], fill: int) -> torch.Tensor:
+        return pad_sequence([torch.as_tensor(np.asarray(row, np.int64)) for row in rows], True, fill)
+
+    inputs = {
+        "input_ids": rectangle([item.ids for item in batch], 0),
+        "token_type_ids": rectangle([item.type_ids for item in batch], 0),
+        "attention_mask": rectangle([np.ones(len(item.ids)) for item in batch], 0),
+    }
+    if job == "classify":
+        return inputs | {"labels": torch.tensor([int(item.targets["labels"]) for item in batch])}
+    if job == "tag":
+        return inputs | {"labels": rectangle([item.row_targets["tags"] for item in batch], -100)}
+    answers = torch.tensor(np.array([item.targets["answer"] for item in batch]).astype(np.int64))
+    return inputs | {"start_positions": answers[:, 0], "end_positions": answers[:, 1]}
+
+
+def hugging_face(
+    job: str, size: tuple[int, int, int], *, grouped: bool, keeps_memory: bool = False
+) -> Callable[[], float]:
+    """The peer's training loop."""
+    import torch
+    import transformers
+
+    from erya.runtime import keep_freed_memory
+
+    if keeps_memory:
+        keep_freed_memory()
     layers, width, heads = size
-    config = BertConfig(
+    config = transformers.BertConfig(
         vocab_size=VOCAB_SIZE, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
         intermediate_size=4 * width, hidden_dropout_prob=DROPOUT, attention_probs_dropout_prob=DROPOUT,
-        attn_implementation="sdpa",
+        attn_implementation="sdpa", num_labels=len(prepared(job)[1].labels or (0, 1)),
     )  # fmt: skip
-    model = BertForSequenceClassification(config).train()
+    model = getattr(transformers, JOBS[job].peer)(config).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-    batches = batches_of()
+    batches = grouped_batches(job) if grouped else shuffled_batches(job)
 
     def epoch() -> float:
         for batch in batches:
-            longest = max(len(ids) for ids, _ in batch)
-            ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in batch])
-            mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in batch])
-            labels = torch.tensor([label for _, label in batch])
-            with autocast():
-                loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+            with autocast("cpu"):
+                loss = model(**padded(job, batch)).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
@@ -83,38 +159,34 @@ def hugging_face(size: tuple[int, int, int], batches_of: Callable[[], list[Examp
     return epoch
 
 
-def erya(size: tuple[int, int, int]) -> Callable[[], float]:
+def erya(job: str, size: tuple[int, int, int]) -> Callable[[], float]:
+    """The same with the learner that `erya finetune` trains."""
     import torch
 
     from erya.data.batches import pack
-    from erya.data.features import Features
     from erya.models.config import EncoderConfig
     from erya.models.encoder import Encoder
-    from erya.models.heads.sequence import SequenceClassifier
-    from erya.nn.losses import summed_cross_entropy
     from erya.nn.packing import PackedTensors
+    from erya.runtime import keep_freed_memory
 
+    keep_freed_memory()  # as every training run does
     layers, width, heads = size
     config = EncoderConfig(
         vocab_size=VOCAB_SIZE, hidden_size=width, num_layers=layers, num_heads=heads,
         intermediate_size=4 * width, dropout_prob=DROPOUT, attention_dropout_prob=DROPOUT,
     )  # fmt: skip
-    model = SequenceClassifier(Encoder(config), num_labels=2, dropout_prob=DROPOUT).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-    batches = shuffled_batches()
-
-    def features(ids: list[int], label: int) -> Features:
-        types = np.zeros(len(ids), dtype=np.uint8)
-        return Features(np.array(ids, dtype=np.int32), types, {"labels": np.int64(label)})
+    kind, task, recipe, examples, _ = prepared(job)
+    learner = kind.new_learner(Encoder(config, pooler=kind.needs_pooler), task, recipe, examples).train()
+    optimiser = torch.optim.AdamW(learner.parameters(), lr=1e-5, fused=True)
+    batches = shuffled_batches(job)
 
     def epoch() -> float:
         for batch in batches:
-            packed = pack([features(ids, label) for ids, label in batch])
-            tensors = PackedTensors.from_batch(packed, torch.device("cpu"))
-            with autocast():
-                loss = summed_cross_entropy(model(tensors), tensors.targets["labels"])
-            (loss / len(batch)).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            tensors = PackedTensors.from_batch(pack(batch), torch.device("cpu"))
+            with autocast("cpu"):
+                terms = learner(tensors)
+            sum(term.total / max(term.count, 1) for term in terms).backward()
+            torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
             optimiser.step()
             optimiser.zero_grad()
         return sum(len(batch) for batch in batches)
@@ -122,25 +194,40 @@ def erya(size: tuple[int, int, int]) -> Callable[[], float]:
     return epoch
 
 
+def lengths_of(job: str) -> str:
+    """The lengths that are computed, in words."""
+    lengths = np.array([len(item.ids) for batch in shuffled_batches(job) for item in batch])
+    middle, longest = np.median(lengths), lengths.max()
+    return (
+        f"{len(lengths)} sequences, mean {lengths.mean():.0f} tokens, median {middle:.0f}, longest {longest}"
+    )
+
+
 def main() -> None:
     """Run and write `results/finetune-*.md`."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--size", choices=sorted(SIZES), action="append")
+    parser.add_argument("--job", choices=sorted(JOBS), action="append")
     arguments = parser.parse_args()
     pages = [f"# Fine-tuning speed\n\n{machine()}, {arguments.threads} threads.\n\n{__doc__}\n"]
     for name in arguments.size or ["6 x 384"]:
-        size = SIZES[name]
-        contenders = {
-            "transformers, dynamic padding": functools.partial(hugging_face, size, shuffled_batches),
-            "transformers, grouped by length": functools.partial(hugging_face, size, grouped_batches),
-            "Erya": functools.partial(erya, size),
-        }
-        results = compete(
-            contenders, rounds=arguments.rounds, threads=arguments.threads, warmup=1, warm_turns=True
-        )
-        pages.append(table(f"{name}, dropout {DROPOUT}", results, unit="examples/s", ours="Erya"))
+        for job in arguments.job or JOBS:
+            peer = functools.partial(hugging_face, job, SIZES[name])
+            contenders = {
+                "transformers, dynamic padding": functools.partial(peer, grouped=False),
+                "transformers, grouped by length": functools.partial(peer, grouped=True),
+                "the same, freed memory kept": functools.partial(peer, grouped=True, keeps_memory=True),
+                "Erya": functools.partial(erya, job, SIZES[name]),
+            }
+            results = compete(
+                contenders, rounds=arguments.rounds, threads=arguments.threads, warmup=1, warm_turns=True
+            )
+            title = f"{job}, {name}, dropout {DROPOUT}; {lengths_of(job)}"
+            pages.append(table(title, results, unit="sequences/s", ours="Erya"))
     save("finetune", "\n".join(pages))
 
 

@@ -262,6 +262,8 @@ def page(
 ) -> str:
     """The results as Markdown."""
     hours = cpu_hours(setting)
+    few = setting.fitting_examples
+    examples = "all training examples" if few is None else f"the first {few:,} training examples of each"
     searched = [
         f"- {arm}: "
         + ", ".join(f"{rate:g} gave {loss:.3f}" for rate, loss in found.items())
@@ -272,7 +274,7 @@ def page(
         f"# Studies of pre-training\n\n{machine()}, {hours:.1f} CPU hours.\n\n{__doc__}",
         f"The model: {LAYERS} layers of {WIDTH}, no dropout, {setting.tokens:,} tokens in batches of"
         f" {BATCH_TOKENS:,}, sequences of {LENGTH}. Fine-tuning: batches of 32, 3 epochs of ChnSentiCorp and"
-        " 5 of CLUENER at 1e-3; the last state is scored.\n",
+        f" 5 of CLUENER at 1e-3, {examples}; the last state is scored.\n",
         f"Held-out loss of the search for a learning rate, {setting.search_tokens:,} tokens each (Muon's"
         " updates are as large as AdamW's):\n",
         *searched,
