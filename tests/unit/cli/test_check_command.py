@@ -41,16 +41,17 @@ def test_sound_files_with_a_model(check, reviews, tiny_base, tmp_path):
 
 def test_errors_are_listed_and_the_status_says_so(check, reviews, tmp_path):
     dev = tmp_path / "dev.tsv"
-    dev.write_text("label\ttext_a\n好平\t<b>书</b>\n", encoding="utf-8")
+    dev.write_text("label\ttext_a\n好平\t书\n<i>\t好\n", encoding="utf-8")
     arguments = ("classify", "--train", reviews.train, "--dev", dev, "--text", "text_a")
     status, out, _ = check(*arguments, "--out", tmp_path / "checks")
     assert status == 2 and "dev line 2" in out and "did you mean '好评'" in out
-    assert "<b>" not in (tmp_path / "checks" / "check.html").read_text(encoding="utf-8")
+    page = (tmp_path / "checks" / "check.html").read_text(encoding="utf-8")
+    assert "&lt;i&gt;" in page and "<i>" not in page
     status, out, _ = check(*arguments, "--json")
     found = json.loads(out)
     assert status == 2 and found["ok"] is False
     (unknown,) = [each for each in found["findings"] if each["name"] == "unknown label"]
-    assert unknown["places"][0]["line"] == 2 and unknown["level"] == "error"
+    assert [place["line"] for place in unknown["places"]] == [2, 3] and unknown["level"] == "error"
 
 
 def test_a_recipe_gives_files_and_options(check, reviews, tmp_path):
