@@ -24,6 +24,7 @@ VERBS = (
     "finetune",
     "evaluate",
     "predict",
+    "search",
     "import_model",
     "export",
     "text",

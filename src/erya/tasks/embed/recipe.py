@@ -115,6 +115,8 @@ class EmbedRecipe(FinetuneRecipe):
                 "train.micro_batch_tokens must be null: the examples of a batch are compared with each "
                 "other, so a part of it has another loss; chunk_tokens bounds the memory and keeps it whole"
             )
+        if self.classifier_dropout_prob is not None:
+            raise ValueError("classifier_dropout_prob must be null: vectors come without a classifier")
         if any(size < 1 for size in self.sizes) or len(set(self.sizes)) != len(self.sizes):
             raise ValueError("sizes are different widths of at least 1")
         return self

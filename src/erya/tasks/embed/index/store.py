@@ -1,0 +1,199 @@
+"""An index on disk: which passages there are, and their vectors, mapped into memory when they are asked.
+
+`index.json` names the model, the options and the files; `spans.npy` holds the passages of all files, int64,
+shape (C, 2); `vectors.npy` their vectors, float16 or float32, shape (C, D).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erya.config import StrictModel
+from erya.errors import CheckpointError, ConfigError, InputError
+from erya.files import sha256_of
+from erya.tasks.embed.retrieval import closest
+from erya.text.decode import decode
+
+INDEX_FILE, SPANS_FILE, VECTORS_FILE = "index.json", "spans.npy", "vectors.npy"
+
+
+class IndexedFile(StrictModel):
+    """A file and its passages.
+
+    Attributes:
+        path: below the folder, with slashes.
+        sha256: of its bytes.
+        start, end: its rows in the arrays.
+    """
+
+    path: str
+    sha256: str
+    start: int
+    end: int
+
+
+class IndexOptions(StrictModel):
+    """What vectors of an index depend on; where these are the same, those of unchanged files are kept.
+
+    Attributes:
+        model: fingerprint of the weights, the vocabulary and the settings.
+        size: width of a vector.
+        max_chars: longest passage in characters.
+        dtype: number format of the vectors.
+    """
+
+    model: str
+    size: int
+    max_chars: int
+    dtype: Literal["float16", "float32"]
+
+
+class IndexRecord(StrictModel):
+    """The contents of `index.json`.
+
+    Attributes:
+        format_version: of the directory.
+        folder: the texts, as an absolute path.
+        model_directory: where the model was.
+        options: what the vectors depend on.
+        files: in the order of the rows.
+    """
+
+    format_version: Literal[1] = 1
+    folder: str
+    model_directory: str
+    options: IndexOptions
+    files: tuple[IndexedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found.
+
+    Attributes:
+        path: the file, below the folder.
+        start, end: the passage in its text, half-open, in characters.
+        score: cosine with the query.
+        text: the passage; None where the file is gone or has changed since it was indexed.
+    """
+
+    path: str
+    start: int
+    end: int
+    score: float
+    text: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "file": self.path,
+            "start": self.start,
+            "end": self.end,
+            "score": self.score,
+            "text": self.text,
+        }
+
+
+class SearchIndex:
+    """An open index.
+
+    Args:
+        directory: of the index.
+        record: its `index.json`.
+    """
+
+    def __init__(self, directory: Path, record: IndexRecord) -> None:
+        self.directory, self.record = directory, record
+        self._ends = np.array([file.end for file in record.files], dtype=np.int64)
+
+    @classmethod
+    def open(cls, directory: Path) -> SearchIndex:
+        """Open a directory that `erya search index` wrote.
+
+        Raises:
+            InputError: there is no index.
+            CheckpointError: it is damaged or of a newer Erya.
+        """
+        path = directory / INDEX_FILE
+        if not path.is_file():
+            raise InputError(
+                f"no index: there is no {INDEX_FILE}",
+                where=str(directory),
+                hint=f"make one: erya search index MODEL FOLDER --out {directory}",
+            )
+        try:
+            record = IndexRecord.model_validate_json(path.read_bytes())
+        except ValueError as error:
+            raise CheckpointError(f"damaged, or of a newer Erya: {error}", where=str(path)) from None
+        index = cls(directory, record)
+        rows = record.files[-1].end if record.files else 0
+        if index.vectors.shape != (rows, record.options.size) or len(index.spans) != rows:
+            raise CheckpointError("the files of the index do not fit each other", where=str(directory))
+        return index
+
+    @cached_property
+    def vectors(self) -> NDArray[np.floating]:
+        """Shape (C, D), mapped."""
+        return self._mapped(VECTORS_FILE)
+
+    @cached_property
+    def spans(self) -> NDArray[np.int64]:
+        """Shape (C, 2), mapped."""
+        return self._mapped(SPANS_FILE)
+
+    def search(self, query: NDArray[np.float32], *, top: int) -> list[Hit]:
+        """The passages closest to a vector of length 1, shape (D,), the best first."""
+        if not len(self.vectors):
+            return []
+        numbers, scores = closest(query[None], self.vectors, top=top)
+        texts: dict[str, str | None] = {}
+        return [
+            self._hit(number, score, texts)
+            for number, score in zip(numbers[0].tolist(), scores[0].tolist(), strict=True)
+        ]
+
+    def _hit(self, number: int, score: float, texts: dict[str, str | None]) -> Hit:
+        file = self.record.files[int(np.searchsorted(self._ends, number, side="right"))]
+        if file.path not in texts:
+            texts[file.path] = unchanged_text(Path(self.record.folder) / file.path, file.sha256)
+        start, end = self.spans[number].tolist()
+        text = texts[file.path]
+        return Hit(file.path, start, end, score, None if text is None else text[start:end])
+
+    def _mapped(self, name: str) -> NDArray[Any]:
+        try:
+            array: NDArray[Any] = np.load(self.directory / name, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            if "empty file" in str(error):  # nothing can be mapped where there is nothing
+                return np.asarray(np.load(self.directory / name, allow_pickle=False))
+            raise CheckpointError(f"damaged: {error}", where=str(self.directory / name)) from None
+        except OSError as error:
+            raise CheckpointError(f"damaged: {error}", where=str(self.directory / name)) from None
+        return array
+
+
+def unchanged_text(path: Path, sha256: str) -> str | None:
+    """The text of a file that is as it was; None where it is gone or another."""
+    if not path.is_file() or sha256_of(path) != sha256:
+        return None
+    return decode(path.read_bytes(), errors="replace", name=str(path))[0]
+
+
+def require_same_model(index: SearchIndex, fingerprint: str, *, where: str) -> None:
+    """Make sure that a query is embedded by the model that embedded the passages.
+
+    Raises:
+        ConfigError: it is another.
+    """
+    if index.record.options.model != fingerprint:
+        raise ConfigError(
+            "the index was made by another model, or the model has changed since",
+            where=where,
+            hint=f"index again: erya search index MODEL {index.record.folder} --out {index.directory}",
+        )
