@@ -41,6 +41,7 @@ EXTRA_OF = {
     "four_corner_method": "similar",
     "snownlp": "demo",
     "sklearn": "demo",
+    "optuna": "tune",
 }
 
 
