@@ -92,8 +92,10 @@ class Ledger:
         if outcome.is_right:
             return
         self._worst.add(outcome)
-        for cell in {cell for cell in outcome.cells if cell[0] != cell[1]}:
-            self._pairs.setdefault(cell, _Worst(_EXAMPLES_OF_A_PAIR)).add(_short(outcome))
+        texts = outcome.cell_texts or (outcome.text,) * len(outcome.cells)
+        for cell, text in dict(zip(outcome.cells, texts, strict=True)).items():
+            if cell[0] != cell[1]:
+                self._pairs.setdefault(cell, _Worst(_EXAMPLES_OF_A_PAIR)).add(_short(outcome, text))
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -175,14 +177,15 @@ class _Worst:
         return tuple(outcome for *_, outcome in ranked)
 
 
-def _short(outcome: Outcome) -> Outcome:
-    """An outcome as it is shown in passing: the head of its texts, nothing else that takes room."""
+def _short(outcome: Outcome, text: str) -> Outcome:
+    """An outcome as it is shown in passing: the head of a text, nothing else that takes room."""
     pair = outcome.pair
     return replace(
         outcome,
-        text=outcome.text[:200],
+        text=text[:200],
         pair=pair[:200] if pair is not None else None,
         distribution=None,
+        cell_texts=(),
         gold=(),
         found=(),
     )

@@ -53,6 +53,7 @@ class Outcome:
         claims: what the model said, each with its probability; empty where it gives none.
         num_true: how many claims would be right of a perfect model.
         cells: (truth, answer) pairs for the confusion matrix.
+        cell_texts: for each cell what it is about, where that is only a part of the text; or empty.
         distribution: probability of each class, shape (C,), or None where there is none.
         true_classes: the classes that are true, indices of `distribution`.
         gold: the stretches of the truth.
@@ -70,6 +71,7 @@ class Outcome:
     claims: tuple[Claim, ...] = ()
     num_true: int = 1
     cells: tuple[tuple[int, int], ...] = ()
+    cell_texts: tuple[str, ...] = ()
     distribution: NDArray[Any] | None = field(default=None, compare=False)
     true_classes: tuple[int, ...] = ()
     gold: tuple[Mark, ...] = ()

@@ -13,6 +13,7 @@ from erya.runtime import require
 
 _MOST_POINTS = 1500
 _MOST_NUMBERED_CLASSES = 16
+_DARK = 0.75  # from this share of blue on, light figures are read more easily than dark ones
 # Lines differ in their marks too, so that no one has to tell colours apart.
 _LINES = ((GREEN, "o"), (ORANGE, "s"), (BLUE, "^"), (GREY, "D"))
 
@@ -94,7 +95,7 @@ def _shades() -> Any:
 def _write_counts(axes: Any, confusion: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
     for (row, column), count in np.ndenumerate(confusion):
         # White becomes the colour of the page: dark where the blue is light.
-        colour = "white" if shares[row, column] > 0.5 else INK
+        colour = "white" if shares[row, column] > _DARK else INK
         axes.text(column + 0.5, row + 0.5, f"{count:,}", ha="center", va="center", color=colour)
 
 

@@ -14,6 +14,7 @@ _TEXTS, _RIGHT, _TYPES = 0, 1, 2
 # How bad a missed entity is; an invented one is as bad as the model was sure of it.
 _MISSED = 0.5
 _NOTHING = "nothing"
+_AROUND = 12
 
 
 class TagAdapter:
@@ -50,6 +51,7 @@ class TagAdapter:
         gold = {_mark(entity) for entity in example.entities or ()}
         found = {_mark(entity) for entity in prediction.entities}
         claims = tuple(Claim(entity.score, _mark(entity) in gold) for entity in prediction.entities)
+        cells = self._cells(gold, found)
         invented = sum(claim.probability for claim in claims if not claim.is_right)
         return Outcome(
             line=example.line,
@@ -62,7 +64,8 @@ class TagAdapter:
             counts=self._counts(gold, found),
             claims=claims,
             num_true=len(gold),
-            cells=tuple(self._cells(gold, found)),
+            cells=tuple(cell for cell, _ in cells),
+            cell_texts=tuple(_around(example.text, mark) for _, mark in cells),
             gold=tuple(sorted(gold, key=_place)),
             found=tuple(sorted(found, key=_place)),
         )
@@ -76,15 +79,23 @@ class TagAdapter:
                 counts[_TYPES + start + self._index[mark.name]] += 1
         return counts
 
-    def _cells(self, gold: set[Mark], found: set[Mark]) -> list[tuple[int, int]]:
-        """What each entity was taken for: by its bounds, right ones first."""
+    def _cells(self, gold: set[Mark], found: set[Mark]) -> list[tuple[tuple[int, int], Mark]]:
+        """What each entity was taken for, by its bounds; and where it stands."""
         nothing = len(self.classes)
-        cells = [(self._index[mark.name],) * 2 for mark in gold & found]
-        left = {(mark.start, mark.end): self._index[mark.name] for mark in found - gold}
+        cells = [((self._index[mark.name],) * 2, mark) for mark in gold & found]
+        left = {(mark.start, mark.end): mark for mark in found - gold}
         for mark in sorted(gold - found, key=_place):
-            answer = left.pop((mark.start, mark.end), nothing)
-            cells.append((self._index[mark.name], answer))
-        return cells + [(nothing, answer) for answer in left.values()]
+            answer = left.pop((mark.start, mark.end), None)
+            cells.append(
+                ((self._index[mark.name], nothing if answer is None else self._index[answer.name]), mark)
+            )
+        return cells + [((nothing, self._index[mark.name]), mark) for mark in left.values()]
+
+
+def _around(text: str, mark: Mark) -> str:
+    """An entity with what stands about it."""
+    before = text[max(mark.start - _AROUND, 0) : mark.start]
+    return f"{before}【{text[mark.start : mark.end]}】{text[mark.end : mark.end + _AROUND]}"
 
 
 def _mark(entity: Entity) -> Mark:
