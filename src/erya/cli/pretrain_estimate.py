@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from erya.cli.console import print_json, results
+from erya.errors import ConfigError
 
 if TYPE_CHECKING:
     from erya.pretrain.estimate import Estimate
@@ -22,8 +23,15 @@ def show_estimate(recipe: PretrainRecipe, *, hardware: str | None, as_json: bool
         as_json: print one JSON object.
         tell: is given what the run itself would say.
     Raises:
-        ConfigError: there are no figures of that hardware.
+        ConfigError: there are no figures of that hardware, or there are several processes.
     """
+    from erya.train.ranks import environment_ranks
+
+    if not environment_ranks().is_alone:
+        raise ConfigError(
+            "an estimate is of one process, and torchrun started several",
+            hint="run it without torchrun; docs/scale.md says what more processes make of it",
+        )
     from erya.pretrain.estimate import estimate
     from erya.pretrain.hardware import HARDWARE, hardware_called
 

@@ -24,7 +24,7 @@ from erya.pretrain.start import build_start
 from erya.pretrain.timing import Timing, time_steps
 from erya.runtime import pick_device
 from erya.tokenizer.wordpiece import Tokenizer
-from erya.train.memory import free_bytes, guess_tokens
+from erya.train.memory import PEAK, free_bytes, guess_tokens
 from erya.train.optimisers.groups import parameters_of
 from erya.train.protocols import Source, Tell
 from erya.train.recipe import TrainRecipe
@@ -56,7 +56,7 @@ class Memory:
 
     Attributes:
         fixed: weights, gradients, running means of the optimiser and of the weights.
-        activation_token: for each token of a micro-batch, until its backward pass.
+        activation_token: kept for each token of a micro-batch until its backward pass.
         micro_batch_tokens: of the recipe.
     """
 
@@ -66,12 +66,12 @@ class Memory:
 
     @property
     def total(self) -> float:
-        """All of it, but for what libraries take for themselves."""
-        return self.fixed + self.activation_token * self.micro_batch_tokens
+        """All of it at the peak, but for what libraries take for themselves."""
+        return self.fixed + PEAK * self.activation_token * self.micro_batch_tokens
 
     def fitting_tokens(self, device_bytes: float) -> int:
         """The largest micro-batch for a device, at most the recipe's; 0 when not even the model fits."""
-        left = (_USABLE * device_bytes - self.fixed) / self.activation_token
+        left = (_USABLE * device_bytes - self.fixed) / (PEAK * self.activation_token)
         return max(0, min(self.micro_batch_tokens, int(left)))
 
 

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 _CGROUP = Path("/sys/fs/cgroup")
 # Besides what the backward pass keeps there are gradients of activations and what kernels use for themselves;
 # so many times the former is reckoned with.
-_PEAK = 2.0
+PEAK = 2.0
 # A gradient and two running means of four bytes each.
 _BYTES_A_PARAMETER = 12
 
@@ -58,7 +58,7 @@ def guess_tokens(*, free: int, num_parameters: int, bytes_a_token: float) -> int
     A power of two, so that a little more or less of free memory does not make it another number.
     """
     room = max(0, free - num_parameters * _BYTES_A_PARAMETER)
-    tokens = max(1, int(room / (_PEAK * bytes_a_token)))
+    tokens = max(1, int(room / (PEAK * bytes_a_token)))
     return 1 << (tokens.bit_length() - 1)
 
 

@@ -12,7 +12,7 @@ import torch
 from fake_shards import write_shards
 
 from erya.cli.main import run as erya
-from erya.cli.pretrain_estimate import duration, size
+from erya.cli.pretrain_estimate import duration, show_estimate, size
 from erya.config import validate
 from erya.data.batches import PackedBatch, bounds_of, positions_of
 from erya.data.plan import WHOLE, Share, divide
@@ -74,8 +74,8 @@ def test_a_length_is_whichever_comes_first(lengths: dict[str, Any], found: RunLe
 
 def test_memory_decides_which_micro_batch_fits() -> None:
     memory = Memory(fixed=500.0, activation_token=2.0, micro_batch_tokens=300)
-    assert memory.total == 1100
-    assert [memory.fitting_tokens(device) for device in (2000, 1000, 100)] == [300, 200, 0]
+    assert memory.total == 500 + 2 * 600, "at the peak there is as much again as the backward pass keeps"
+    assert [memory.fitting_tokens(device) for device in (2000, 1000, 100)] == [300, 100, 0]
 
 
 def test_micro_batches_that_are_found_automatically_fit_here(
@@ -203,3 +203,12 @@ def test_numbers_people_read() -> None:
         "2.03 h",
         "11.6 d",
     ]
+
+
+def test_an_estimate_is_of_one_process(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"TORCHELASTIC_RUN_ID": "x", "RANK": "1", "WORLD_SIZE": "2"}
+    names |= {"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="without torchrun"):
+        show_estimate(recipe_of(shards), hardware=None, as_json=False, tell=lambda text: None)
