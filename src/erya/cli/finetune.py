@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from erya.cli import finetune_answer, finetune_classify
+from erya.cli import finetune_answer, finetune_classify, finetune_embed, finetune_match, finetune_tag
 
-_TASKS = (finetune_classify, finetune_answer)
+_TASKS = (finetune_classify, finetune_tag, finetune_answer, finetune_match, finetune_embed)
 
 
 def register(app: typer.Typer) -> None:
