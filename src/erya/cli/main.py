@@ -22,6 +22,7 @@ VERBS = (
     "pretrain",
     "check",
     "finetune",
+    "tune",
     "evaluate",
     "predict",
     "search",
