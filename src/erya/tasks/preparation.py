@@ -11,6 +11,7 @@ from erya.tasks.kind import AnyKind
 from erya.tasks.learner import Learner
 from erya.tasks.limits import length_limit
 from erya.tasks.opening import Start, open_start
+from erya.tasks.preflight.run import look_over
 from erya.tasks.recipe import FinetuneRecipe
 from erya.tasks.splits import read_split
 from erya.tasks.table import KINDS
@@ -45,12 +46,13 @@ class Prepared:
     max_length: int
 
 
-def prepare(recipe: FinetuneRecipe, tell: Tell) -> Prepared:
+def prepare(recipe: FinetuneRecipe, tell: Tell, *, start: Start | None = None) -> Prepared:
     """Read, build and encode; every mistake in the data shows here, before any training.
 
     Args:
         recipe: what to do.
         tell: is given sentences a user should read.
+        start: the network to begin with, where it is shared; None opens the recipe's.
     Raises:
         InputError: a file, a row or a label cannot be used, or texts are too long and may not be cut.
         CheckpointError: the model directory cannot be used.
@@ -59,9 +61,10 @@ def prepare(recipe: FinetuneRecipe, tell: Tell) -> Prepared:
     kind = KINDS[recipe.kind]
     recipe.craft.require_fits(kind.name)
     task, train_examples, dev_examples = read_split(kind, recipe)
-    for line in kind.describe(task, train_examples, dev_examples):
+    described = kind.describe(task, train_examples, dev_examples)
+    for line in [*described, *look_over(kind, recipe, train_examples, dev_examples)]:
         tell(line)
-    start = open_start(recipe, pooler=kind.needs_pooler, tell=tell)
+    start = start or open_start(recipe, pooler=kind.needs_pooler, tell=tell)
     learner = crafted(
         kind.new_learner(start.encoder, task, recipe, train_examples),
         recipe.craft,

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("torch")
 
 from erya.config import validate
-from erya.tasks.preflight.run import inspect
+from erya.errors import InputError
+from erya.tasks.preflight.run import inspect, look_over
 from erya.tasks.preflight.sameness import Leak, leaks
 from erya.tasks.table import KINDS
 
@@ -234,3 +235,21 @@ def test_spans_against_tokens(tiny_base, tmp_path):
     found = check("tag", json_lines(tmp_path / "train.jsonl", *rows), model=tiny_base)
     misfit = named(found, "span against tokens")
     assert places(misfit) == [("training", 2)] and "inside a token" in misfit.what
+
+
+def test_a_run_is_told_in_short(tmp_path):
+    kind = KINDS["classify"]
+
+    def told(rows):
+        train = table(tmp_path / "train.tsv", rows)
+        values = {"train_file": str(train), "dev_file": str(train), "model": ""}
+        recipe = validate(kind.recipe, values, where="the test")
+        examples = list(kind.examples(train, columns=recipe.columns, labelled=True))
+        return look_over(kind, recipe, examples, examples)
+
+    assert told(REVIEWS) == []
+    (line,) = told([*REVIEWS, ("书", "中")])
+    assert "one training example: 中" in line and "training line 10" in line
+    with pytest.raises(InputError, match=r"train.tsv, line 2") as caught:
+        told([("好", "好"), ("好", "差")])
+    assert "all 2 training texts are the same" in str(caught.value)

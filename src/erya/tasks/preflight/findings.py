@@ -11,7 +11,7 @@ Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 # So many places of a finding are kept, and so many of them said.
-MOST_PLACES = 100
+MOST_PLACES = 10_000
 _SAID = 3
 _SHOWN = 80
 
@@ -77,7 +77,7 @@ def finding(
     hint: str = "",
     count: int | None = None,
 ) -> Finding:
-    """A finding about `places`, of which as many are kept as anyone reads."""
+    """A finding about `places`, of which as many are kept as anyone mends."""
     known = list(places)
     number = len(known) if count is None else count
     return Finding(name, level, what, hint, number, tuple(known[:MOST_PLACES]))

@@ -11,6 +11,9 @@ from erya.pages.pictures import BLUE, ORANGE, new_figure, styled, to_svg
 from erya.pages.render import render, write
 from erya.tasks.preflight.findings import LEVELS, Findings
 
+# All of them are in check.json.
+_MOST_SHOWN = 100
+
 
 def write_page(path: Path, findings: Findings, *, when: str) -> None:
     """Write the page.
@@ -31,6 +34,7 @@ def write_page(path: Path, findings: Findings, *, when: str) -> None:
         files=_files(findings),
         pictures={name: _histogram(of) for name, of in findings.lengths.items()},
         curve=_curve(findings.overfit) if findings.overfit else None,
+        most=_MOST_SHOWN,
         when=when,
     )
     write(path, html)

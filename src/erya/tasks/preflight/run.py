@@ -29,6 +29,11 @@ DEV, TEST = "dev", "test"
 # The kinds whose truth is a stretch of text, which the tokens must be able to say.
 _SPAN_KINDS = ("tag", "answer")
 _AT_ONCE = 512
+_MOST_LINES = 8
+# What every kind says itself of the files of a run.
+_SAID_BY_KINDS = frozenset(
+    {"leak", "two truths", "label not scored", "rare class", "answer elsewhere", "answer not in its context"}
+)
 
 
 def preflight(
@@ -64,6 +69,31 @@ def preflight(
             found.lengths[name] = lengths.to_dict()
             found.add(check_lengths(name, of, lengths, windows=windows))
     return found
+
+
+def look_over(kind: AnyKind, recipe: FinetuneRecipe, train: Sequence[Any], dev: Sequence[Any]) -> list[str]:
+    """What a run is told of its texts before it starts, beside what the kind itself says of them.
+
+    Args:
+        kind: of the task.
+        recipe: of the run.
+        train: the training examples.
+        dev: the dev examples.
+    Returns:
+        Warnings, a line each.
+    Raises:
+        InputError: the examples cannot be learnt from.
+    """
+    found = preflight(kind, {TRAINING: train, DEV: dev}, separator=separator_of(recipe))
+    for error in found.of_level("error"):
+        is_train = not error.places or error.places[0].file == TRAINING
+        lines = ", ".join(f"line {place.line}" for place in error.places[:_MOST_LINES])
+        raise InputError(
+            error.what,
+            where=", ".join(filter(None, (recipe.train_file if is_train else recipe.dev_file, lines))),
+            hint=error.hint or f"see: erya check {kind.name}",
+        )
+    return [each.line() for each in found.of_level("warning") if each.name not in _SAID_BY_KINDS]
 
 
 def inspect(

@@ -60,7 +60,8 @@ def _repeated(name: str, views: Sequence[View]) -> Iterator[Finding]:
     groups = groups_of(keys_of(views, marks=False))
     if len(views) > 1 and groups and len(groups[0]) == len(views):
         what = f"all {len(views):,} {name} texts are the same: there is nothing to learn from them"
-        yield finding("all identical", "error", what, hint="is this the right text column?", count=len(views))
+        hint = "is this the right text column?"
+        yield finding("all identical", "error", what, [views[0].place(name)], hint=hint, count=len(views))
         return
     if groups:
         extra = sum(len(group) - 1 for group in groups)
