@@ -94,6 +94,11 @@ def test_what_cannot_be_used_is_refused_by_line(tmp_path, bad, message):
     assert "a.jsonl, line 2" in str(caught.value)
 
 
+def test_json_lines_may_be_called_json(tmp_path):
+    (example,) = read(rows_file(tmp_path / "a.json", row([{"text": "宁平省", "start": 5}])))
+    assert example.answers == (GoldAnswer(5, 8, "宁平省"),)
+
+
 def test_a_document_without_answers_is_no_training_file(tmp_path):
     path = document_file(tmp_path / "a.json", {"question": "哪里？", "id": "Q0"})
     with pytest.raises(InputError, match="no answers") as caught:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from erya.data.annotations.detection import detect_layout
 from erya.data.annotations.squad import GoldAnswer, read_answers, read_squad
 from erya.data.problems import Problem, refuse
 from erya.data.records import Record, read_records
 from erya.errors import InputError
-from erya.files import COMPRESSED_SUFFIXES
 from erya.tasks.answer.recipe import BadAnswers
 
 MISPLACED = "an answer not at its place"
@@ -44,7 +44,7 @@ def read_questions(path: Path, *, columns: Mapping[str, str], labelled: bool) ->
     """Read a file.
 
     Args:
-        path: a `.json` document as SQuAD, CMRC 2018 and DRCD have it, or rows (.jsonl, .tsv, .csv, .parquet)
+        path: a JSON document as SQuAD, CMRC 2018 and DRCD have it, or rows (.jsonl, .tsv, .csv, .parquet)
             with `question`, `context` and `answers`: a list of texts with their starts.
         columns: for `question`, `context` and `answers`, the column of such rows.
         labelled: whether the answers are wanted.
@@ -52,7 +52,7 @@ def read_questions(path: Path, *, columns: Mapping[str, str], labelled: bool) ->
         InputError: the file or a row cannot be used; says where. Answers that are not where the file says
             are read, see `Example`.
     """
-    if _is_document(path):
+    if detect_layout(path) == "squad":
         for row in read_squad(path, report=_note):
             example = Example(row.question, row.context, row.answers, row.id, row.where, row.line)
             yield _checked(example, labelled=labelled)
@@ -139,13 +139,6 @@ def _said(answer: GoldAnswer, context: str) -> str:
     text = answer.text if len(answer.text) <= _LONGEST else answer.text[:_LONGEST] + "…"
     number = context.count(answer.text)
     return f"{text!r} occurs {number} times" if number else f"{text!r} is not in the context"
-
-
-def _is_document(path: Path) -> bool:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    while suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
-        suffixes.pop()
-    return bool(suffixes) and suffixes[-1] == ".json"
 
 
 def _note(problem: Problem) -> None:

@@ -144,8 +144,10 @@ def best_spans(
         return _merged(span for spans in found for span in spans)[:number]
     chosen: list[Found] = []
     heads = [window.best(1, max_length=max_length) for window in windows]
-    while len(chosen) < number and (best := _merged(span for head in heads for span in head)):
+    while best := _merged(span for head in heads for span in head):
         chosen.append(best[0])
+        if len(chosen) == number:
+            break
         banned = [(start, end) for start, end, _ in chosen]
         for place, head in enumerate(heads):
             if head and head[0][0] < best[0][1] and best[0][0] < head[0][1]:
