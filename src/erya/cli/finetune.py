@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from erya.cli import finetune_answer, finetune_classify, finetune_embed, finetune_match, finetune_tag
+from erya.cli import (
+    finetune_answer,
+    finetune_classify,
+    finetune_embed,
+    finetune_match,
+    finetune_tag,
+    finetune_together,
+)
 
-_TASKS = (finetune_classify, finetune_tag, finetune_answer, finetune_match, finetune_embed)
+_TASKS = (
+    finetune_classify,
+    finetune_tag,
+    finetune_answer,
+    finetune_match,
+    finetune_embed,
+    finetune_together,
+)
 
 
 def register(app: typer.Typer) -> None:

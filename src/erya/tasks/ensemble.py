@@ -147,6 +147,8 @@ def _require_alike(models: Sequence[Path]) -> str:
     info = read_configuration(first)[2]
     if (kind := info.kind or info.task) in _APART:
         raise ConfigError(f"models for {kind or 'no task'} cannot be averaged", where=str(first))
+    if info.settings.get("head") == "crf":
+        raise ConfigError("taggers with a chain of tags (head: crf) cannot be averaged", where=str(first))
     known = _known_by(first, info)
     for model in others:
         other = _known_by(model, read_configuration(model)[2])

@@ -108,7 +108,7 @@ def finetune(
         recipe=_with_evaluations(recipe, source.num_batches(0)),
         run_recipe=recipe,
         directory=directory,
-        fingerprints=_fingerprints(recipe, prepared.tokenizer),
+        fingerprints=fingerprints_of(recipe, prepared.tokenizer),
         changeable=_CHANGEABLE,
         evaluate=dev,
         callbacks=callbacks,
@@ -116,7 +116,10 @@ def finetune(
     )
     if not result.interrupted:
         if environment_ranks().is_first:
-            _save(recipe, directory, prepared, result, task=_calibrated(prepared, dev))
+            with exclusive(directory):
+                save_finetuned(
+                    recipe, directory / MODEL_DIRECTORY, prepared, result, task=calibrated(prepared, dev)
+                )
         _warn_if_stuck(dev, tell)
     model = None if result.interrupted else directory / MODEL_DIRECTORY
     return FineTuned(model, prepared.task.labels, result, prepared.train.report, prepared.dev.report)
@@ -156,7 +159,7 @@ def _with_evaluations(recipe: FinetuneRecipe, batches_per_epoch: int) -> Finetun
     return recipe.train.model_copy(update={"eval_every_steps": every})
 
 
-def _fingerprints(recipe: FinetuneRecipe, tokenizer: AnyTokenizer) -> dict[str, str]:
+def fingerprints_of(recipe: FinetuneRecipe, tokenizer: AnyTokenizer) -> dict[str, str]:
     """What must not change under a run that is resumed."""
     prints = {
         "training file": sha256_of(Path(recipe.train_file)),
@@ -171,15 +174,26 @@ def _fingerprints(recipe: FinetuneRecipe, tokenizer: AnyTokenizer) -> dict[str, 
 
 
 @torch.inference_mode()
-def _calibrated(prepared: Prepared, dev: DevSet) -> Task[Any, Any]:
+def calibrated(prepared: Prepared, dev: DevSet) -> Task[Any, Any]:
     """The task with its thresholds, from the weights that are saved."""
     prepared.learner.network.eval()
     return dev.calibrated()
 
 
-def _save(
+def save_finetuned(
     recipe: FinetuneRecipe, directory: Path, prepared: Prepared, result: TrainResult, *, task: Task[Any, Any]
 ) -> None:
+    """Write the model directory of a run that has ended.
+
+    Args:
+        recipe: what was done.
+        directory: the model directory; one that is there is replaced.
+        prepared: its network has the weights to be saved.
+        result: how training ended.
+        task: with what was found on the dev examples.
+    Raises:
+        StorageError: the disk refuses.
+    """
     kind = prepared.kind
     info = ModelInfo(
         task=kind.head,
@@ -191,14 +205,13 @@ def _save(
         settings=task.settings,
         provenance=_provenance(recipe, prepared, result),
     )
-    with exclusive(directory):
-        save_model(
-            directory / MODEL_DIRECTORY,
-            module=made_plain(prepared.learner.network),
-            tokenizer=prepared.tokenizer,
-            info=info,
-            replace=True,
-        )
+    save_model(
+        directory,
+        module=made_plain(prepared.learner.network),
+        tokenizer=prepared.tokenizer,
+        info=info,
+        replace=True,
+    )
 
 
 def _provenance(recipe: FinetuneRecipe, prepared: Prepared, result: TrainResult) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Several tasks trained on one encoder, each with a head of its own."""

@@ -1,0 +1,122 @@
+"""Several tasks on one encoder: trained, resumed, and each one's model opened again."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from erya.config import validate
+from erya.errors import ConfigError
+from erya.tasks.predictor import Predictor
+from erya.tasks.together.recipe import TogetherRecipe
+from erya.tasks.together.run import finetune_together, split_scores
+from erya.train.protocols import Callback
+
+
+@pytest.fixture(scope="module")
+def names(reviews, tmp_path_factory) -> Path:
+    """Texts in which every 房 is a place."""
+    path = tmp_path_factory.mktemp("names") / "names.jsonl"
+    texts = [line.split("\t")[1] for line in reviews.train.read_text(encoding="utf-8").splitlines()[1:61]]
+    rows = [
+        {"text": text, "entities": [[at, at + 1, "处"] for at, sign in enumerate(text) if sign == "房"]}
+        for text in texts
+    ]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_base, reviews, names):
+    def build(**changes) -> TogetherRecipe:
+        train = {"learning_rate": 5e-3, "epochs": 5, "threads": 1, "device": "cpu", "precision": "float32"}
+        files = {"train_file": str(reviews.train), "dev_file": str(reviews.dev)}
+        values = {
+            "model": str(tiny_base),
+            "tasks": {
+                "polarity": {"kind": "classify", "text": "text_a", "batch_size": 16, **files},
+                "place": {"kind": "tag", "train_file": str(names), "dev_file": str(names), "batch_size": 8},
+            },
+            "train": {**train, "monitor": {"patience": None}, **changes.pop("train", {})},
+            **changes,
+        }
+        return validate(TogetherRecipe, values, where="the test")
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def trained(recipe, tmp_path_factory):
+    directory, said = tmp_path_factory.mktemp("together") / "run", []
+    return directory, finetune_together(recipe(), directory, tell=said.append), said
+
+
+def test_both_tasks_are_learnt_and_opened_again(trained) -> None:
+    directory, done, said = trained
+    assert done.models == {name: directory / "models" / name for name in ("polarity", "place")}
+    assert done.scores["polarity"]["eval_accuracy"] > 0.8 and done.scores["place"]["eval_f1"] > 0.8
+    mean = (done.scores["polarity"]["eval_accuracy"] + done.scores["place"]["eval_f1"]) / 2
+    assert done.result.state.best_metrics["eval_mean"] == pytest.approx(mean)
+    labels = [p.label for p in Predictor.open(done.models["polarity"]).predict(["好净值荐", "差吵失望"])]
+    assert labels == ["好评", "差评"]
+    (answer,) = Predictor.open(done.models["place"]).predict(["看房的房"])
+    assert [(each.start, each.end, each.type) for each in answer.entities] == [(1, 2, "处"), (3, 4, "处")]
+    assert any(text.startswith("polarity: 120 training") for text in said)
+    assert "place: 50.0% of the steps" in said
+
+
+def test_the_tasks_have_one_encoder(trained) -> None:
+    _, done, _ = trained
+    one, other = (load_file(done.models[name] / "model.safetensors") for name in ("polarity", "place"))
+    shared = [name for name in one if name in other and "encoder" in name]
+    assert len(shared) > 20 and all(torch.equal(one[name], other[name]) for name in shared)
+    assert any("pooler" in name for name in one) and not any("pooler" in name for name in other)
+
+
+class PowerCut(Callback):
+    def on_step(self, report) -> None:  # type: ignore[no-untyped-def]
+        if report.step == 20:
+            raise RuntimeError("power cut")
+
+
+def test_a_run_that_was_cut_off_goes_on_to_the_last_bit(recipe, tmp_path: Path) -> None:
+    own = recipe(train={"epochs": 2, "save_every_steps": 7}, alpha=1.0)
+    whole = finetune_together(own, tmp_path / "whole", tell=lambda text: None)
+    with pytest.raises(RuntimeError, match="power cut"):
+        finetune_together(own, tmp_path / "cut", callbacks=[PowerCut()], tell=lambda text: None)
+    done = finetune_together(own, tmp_path / "cut", tell=lambda text: None)
+    for name in ("polarity", "place"):
+        one, other = (load_file(run.models[name] / "model.safetensors") for run in (whole, done))
+        assert all(torch.equal(value, other[key]) for key, value in one.items())
+    with pytest.raises(ConfigError, match=r"alpha was 1\.0, is 0\.5"):
+        finetune_together(recipe(train={"epochs": 2}), tmp_path / "cut", tell=lambda text: None)
+
+
+def test_scores_are_told_apart_by_the_longest_name() -> None:
+    metrics = {"eval_mean": 1.0, "eval_a_f1": 2.0, "eval_a_b_f1": 3.0}
+    assert split_scores(metrics, ["a", "a_b"]) == {"a": {"eval_f1": 2.0}, "a_b": {"eval_f1": 3.0}}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "clasify"}, "polarity.kind is 'clasify', known: "),
+        ({"train": {"epochs": 3}}, "polarity.train: all tasks have the same"),
+        ({"craft": {"lora": {"rank": 2}}}, "polarity.craft.lora changes the encoder"),
+        ({"txt": "text_a"}, "unknown key 'txt'"),
+    ],
+)
+def test_what_a_task_cannot_say_is_refused(recipe, change, said) -> None:
+    tasks = recipe().tasks
+    with pytest.raises(ConfigError, match=said):
+        recipe(tasks={**tasks, "polarity": {**tasks["polarity"], **change}})
+
+
+def test_names_and_numbers_of_tasks_are_checked(recipe) -> None:
+    tasks = recipe().tasks
+    with pytest.raises(ConfigError, match="'a b' is no name for a task"):
+        recipe(tasks={"a b": tasks["polarity"], "place": tasks["place"]})
+    with pytest.raises(ConfigError, match="at least 2 items"):
+        recipe(tasks={"place": tasks["place"]})
