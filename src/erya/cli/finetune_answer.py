@@ -8,6 +8,8 @@ import typer
 
 from erya.cli.finetuning import (
     DevOption,
+    FindRateOption,
+    FoldsOption,
     JsonOption,
     ModelOption,
     Order,
@@ -77,6 +79,8 @@ def _answer(
     ),
     random_init: bool = RandomInitOption,
     seeds: int = SeedsOption,
+    folds: int = FoldsOption,
+    find_rate: bool = FindRateOption,
     resume: bool = ResumeOption,
     as_json: bool = JsonOption,
 ) -> None:
@@ -96,5 +100,6 @@ def _answer(
         },
         switches={"truncate": truncate, "random_init": random_init},
         overrides=overrides,
+        folds=folds,
     )
-    fine_tune(config, Order(out, seeds, resume, as_json, "answer"))
+    fine_tune(config, Order(out, seeds, resume, as_json, "answer", folds, find_rate))
