@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.errors import TrainingError
 from erya.tasks.running import LossSums, run
 from erya.tasks.task import Calibratable, Encoded, Scores, Task
 from erya.tasks.trainable import TaskTrainable
@@ -42,9 +44,14 @@ class DevSet:
         self.scores: Scores | None = None
 
     def __call__(self) -> dict[str, float]:
-        """The numbers for `metrics.jsonl`; the whole scores stay in `scores`."""
+        """The numbers for `metrics.jsonl`; the whole scores stay in `scores`.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
         tally, losses = self._task.tally(), LossSums()
         for outputs, part, examples in self._chunks(losses):
+            _require_finite(losses)
             tally.add(self._task.decode(outputs, part, examples), examples)
         self.scores = tally.scores()
         numbers = {f"eval_{name}": float(value) for name, value in self.scores.numbers().items()}
@@ -73,3 +80,12 @@ class DevSet:
                 losses=losses,
             )
             yield outputs, part, [self._examples[number] for number in chosen]
+
+
+def _require_finite(losses: LossSums) -> None:
+    """A network whose dev loss is no number is broken: no later step mends it, and none may be saved."""
+    if not math.isfinite(losses.mean):
+        raise TrainingError(
+            "the loss on the dev file is not a number: the weights were spoilt by the steps before",
+            hint="a smaller train.learning_rate (a tenth), or more warm-up; then --no-resume",
+        )

@@ -11,6 +11,7 @@ from torch import nn
 from erya.checkpoints.configuration import read_configuration
 from erya.checkpoints.directory import ModelDirectory, load_encoder, read_model, require_vocabulary_fits
 from erya.checkpoints.loading import POOLER, LoadReport
+from erya.errors import CheckpointError
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
 from erya.models.initialise import initialise
@@ -66,14 +67,29 @@ def pretrained_encoder(model: ModelDirectory, *, pooler: bool, seed: int, tell: 
         seed: of the noise for what is missing.
         tell: is given a sentence for whatever is not taken over.
     Raises:
-        CheckpointError: other tensors are missing or left over; the message lists them.
+        CheckpointError: other tensors are missing or left over, or weights are not finite; the message lists
+            them.
     """
 
     def report(loaded: LoadReport) -> None:
         for line in loaded.lines():
             tell(f"{loaded.where}: {line}")
 
-    return load_encoder(model, pooler=pooler, allow_missing=(POOLER,), seed=seed, report=report)
+    encoder = load_encoder(model, pooler=pooler, allow_missing=(POOLER,), seed=seed, report=report)
+    _require_finite(encoder, model)
+    return encoder
+
+
+def _require_finite(encoder: Encoder, model: ModelDirectory) -> None:
+    """Nothing can be learnt from weights that are no numbers."""
+    spoilt = [name for name, weight in encoder.named_parameters() if not weight.isfinite().all()]
+    if spoilt:
+        more = f" and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
+        raise CheckpointError(
+            f"the weights are not finite: {spoilt[0]}{more}",
+            where=str(model.path),
+            hint="the run that wrote them failed: take an earlier checkpoint of it",
+        )
 
 
 def random_encoder(config: EncoderConfig, *, pooler: bool, seed: int) -> Encoder:

@@ -1,14 +1,10 @@
 """The one-batch check says whether a network learns, and if not, why."""
 
 import json
-import shutil
 
 import pytest
 
 pytest.importorskip("torch")
-
-import torch
-from safetensors.torch import load_file, save_file
 
 from erya.config import validate
 from erya.tasks.preflight.overfit import NUM_EXAMPLES, choose, has_fallen, overfit_one_batch
@@ -54,15 +50,9 @@ def test_texts_of_unknown_characters_cannot_be_told_apart(recipe_with, tmp_path)
     assert said.level == "error" and "16 texts are 1 different inputs" in said.hint
 
 
-def test_damaged_weights_are_no_number(recipe_with, tiny_base, tmp_path):
-    model = tmp_path / "model"
-    shutil.copytree(tiny_base, model)
-    tensors = load_file(model / "model.safetensors")
-    name = next(name for name in tensors if "word" in name or "embed" in name)
-    tensors[name] = torch.full_like(tensors[name], torch.nan)
-    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
-    losses, said = judged(recipe_with(5e-3, model=str(model)))
-    assert said.level == "error" and "not a number at step 1" in said.what and len(losses) == 1
+def test_a_loss_that_is_no_number_is_told(recipe_with):
+    losses, said = judged(recipe_with(1e30))
+    assert said.level == "error" and f"not a number at step {len(losses)}" in said.what and len(losses) < 40
 
 
 def test_the_batch_is_of_every_label_different_and_short():
