@@ -30,7 +30,10 @@ HELP = """Fine-tune a judge of pairs: both texts are read together, and scored.
 The files are .tsv, .csv, .jsonl or .parquet with two columns of text and one of the label. Labels are
 classes, and the score is the probability of the last one (of 0 and 1, of 1); with --objective regress they
 are numbers, such as similarity from 0 to 5. For re-ranking, a .jsonl has a query a line, and what is scored
-is the order of its candidates:
+is the order of its candidates.
+
+\b
+A line for re-ranking:
   {"query": "怎么还款", "candidates": ["如何还款", "怎么开户"], "relevance": [1, 0]}
 
 \b
