@@ -12,6 +12,7 @@ from erya.models.encoder import Encoder  # noqa: E402
 from erya.models.heads.spans import SpanModel  # noqa: E402
 from erya.nn.packing import PackedTensors  # noqa: E402
 from erya.tasks.answer.head import LOSS_NAME, AnswerLearner  # noqa: E402
+from erya.tasks.craft.distributions import unevenness  # noqa: E402
 
 SIZES = EncoderConfig(
     vocab_size=30, hidden_size=16, num_layers=2, num_heads=2, intermediate_size=24, max_positions=16
@@ -100,6 +101,16 @@ def test_log_probs_are_a_distribution_a_row(learner, items):
     for row, column in ((2, 0), (3, 1)):  # beginnings and endings of the second sequence
         assert torch.allclose(rows[row, :5][keep], own[keep, column], atol=1e-6)
         assert (rows[row, 5:].exp() == 0).all()
+
+
+def test_smoothing_spreads_over_the_places_an_answer_may_have(learner, items):
+    batch = tensors_of(items[:1])
+    logits = learner.logits(batch)
+    keep = torch.from_numpy(items[0].row_targets["touchable"])
+    own = logits[keep].log_softmax(0)
+    assert float(unevenness(learner.log_probs(logits, batch)).detach()) == pytest.approx(
+        float(-own.mean().detach()), rel=1e-6
+    )
 
 
 def test_outputs_are_the_logits_of_each_sequence(learner, items):

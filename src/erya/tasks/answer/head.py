@@ -54,8 +54,8 @@ class AnswerLearner(nn.Module):
         answers = batch.targets[ANSWER]
         log_probs = _log_softmax(logits, batch)
         known = answers[:, 0] >= 0
-        places = (answers + batch.bounds[:-1, None].long())[known]
-        total = -log_probs.gather(0, places).sum() / 2
+        places = answers.clamp(min=0) + batch.bounds[:-1, None].long()
+        total = -torch.where(known[:, None], log_probs.gather(0, places), 0.0).sum() / 2
         return [LossTerm(LOSS_NAME, total, int(known.sum()))]
 
     def log_probs(self, logits: Tensor, batch: PackedTensors) -> Tensor:
