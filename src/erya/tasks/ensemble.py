@@ -10,11 +10,12 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from erya.checkpoints.configuration import read_configuration
 from erya.checkpoints.info import KindName, ModelInfo, TaskName
@@ -26,6 +27,8 @@ from erya.nn.packing import PackedTensors
 from erya.tasks.learner import Learner
 from erya.tokenizer.opening import open_tokenizer
 
+Averaged = Literal["rows", "numbers", "logits"]
+
 ENSEMBLE_FILE = "ensemble.json"
 _FORMAT_VERSION = 1
 # Sentence vectors of models that were trained apart have nothing in common that a mean could keep.
@@ -35,17 +38,17 @@ _APART: tuple[KindName | TaskName | None, ...] = ("embed", None)
 class EnsembleLearner(nn.Module):
     """The mean of several learners of one task; `erya.tasks.learner.Learner` says what each part is for.
 
-    Probabilities are averaged where each row of logits is a distribution; otherwise logits are.
-
     Args:
         members: two or more, with the same labels and tokenizer.
+        averaged: what is averaged: `rows`, the distribution each row of logits is; `numbers`, the probability
+            each logit is; `logits` themselves, as with spans.
     Source: Lakshminarayanan et al. 2017, Simple and Scalable Predictive Uncertainty Estimation using Deep
         Ensembles, section 2.4.
     """
 
-    def __init__(self, members: Sequence[Learner]) -> None:
+    def __init__(self, members: Sequence[Learner], *, averaged: Averaged) -> None:
         super().__init__()
-        self._members = list(members)
+        self._members, self._averaged = list(members), averaged
         self.modules_of_members = nn.ModuleList(member for member in members if isinstance(member, nn.Module))
         assert len(self.modules_of_members) == len(members) >= 2
 
@@ -59,13 +62,13 @@ class EnsembleLearner(nn.Module):
         return self.losses(self.logits(batch), batch)
 
     def logits(self, batch: PackedTensors) -> Tensor:
-        """Logarithms of mean probabilities, or mean logits; of the shape the members' logits have."""
-        each = [member.logits(batch) for member in self._members]
-        probs = [member.log_probs(own, batch) for member, own in zip(self._members, each, strict=True)]
-        logs = [own for own in probs if own is not None and own.shape == each[0].shape]
-        if len(logs) < len(each):
-            return torch.stack([own.float() for own in each]).mean(dim=0)
-        return torch.stack(logs).logsumexp(dim=0) - math.log(len(logs))
+        """Logits of the mean, of the shape the members' logits have."""
+        each = torch.stack([member.logits(batch).float() for member in self._members])
+        if self._averaged == "rows" and each.shape[-1] > 1:
+            return functional.log_softmax(each, dim=-1).logsumexp(dim=0) - math.log(len(each))
+        if self._averaged == "numbers":
+            return torch.logit(each.sigmoid().mean(dim=0), eps=1e-7)
+        return each.mean(dim=0)
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> Sequence[LossTerm]:
         """The loss terms of a batch with targets."""
@@ -84,12 +87,48 @@ class EnsembleLearner(nn.Module):
         return self._members[0].outputs(logits, batch)
 
 
-def together(learners: Sequence[Learner]) -> Learner:
-    """One learner: the only one, or the mean of several."""
+def together(learners: Sequence[Learner], info: ModelInfo) -> Learner:
+    """One learner: the only one, or the mean of several.
+
+    Args:
+        learners: at least one.
+        info: what their directories say of themselves.
+    """
     if len(learners) == 1:
         return learners[0]
-    ensemble: Learner = EnsembleLearner(learners)
+    ensemble: Learner = EnsembleLearner(learners, averaged=_averaged(info))
     return ensemble
+
+
+def _averaged(info: ModelInfo) -> Averaged:
+    """What of a task's logits can be averaged."""
+    kind, settings = info.kind or info.task, info.settings
+    if settings.get("multi_label"):
+        return "numbers"
+    rows = {
+        "classify": "sets" not in settings,
+        "match": True,
+        "tag": settings.get("head", "linear") == "linear",
+    }
+    return "rows" if rows.get(str(kind), False) else "logits"
+
+
+def info_of(members: Sequence[ModelInfo]) -> ModelInfo:
+    """What an ensemble is: the first member, but for numbers that each found on its own dev examples, such as
+    thresholds, which are averaged."""
+    names = members[0].settings
+    settings = {name: _mean([info.settings.get(name) for info in members]) for name in names}
+    return members[0].model_copy(update={"settings": settings})
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    """The mean of fractions, or of lists of them place by place; the first of anything else."""
+    if all(isinstance(value, float) for value in values):
+        return sum(values) / len(values)
+    lists = [value for value in values if isinstance(value, list)]
+    if len(lists) == len(values) and len({len(value) for value in lists}) == 1:
+        return [_mean(place) for place in zip(*lists, strict=True)]
+    return values[0]
 
 
 def members_of(directory: Path) -> list[Path]:

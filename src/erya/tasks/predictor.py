@@ -16,7 +16,7 @@ from erya.data.records import Record
 from erya.errors import CheckpointError, InputError
 from erya.models.encoder import Encoder
 from erya.runtime import Precision, pick_device, pick_dtype
-from erya.tasks.ensemble import members_of, together
+from erya.tasks.ensemble import info_of, members_of, together
 from erya.tasks.kind import AnyKind
 from erya.tasks.learner import Learner
 from erya.tasks.limits import length_limit
@@ -77,11 +77,12 @@ class Predictor:
         members = members_of(directory)
         kind = kind_of(directory)
         models = [read_model(member) for member in members]
-        task = kind.task_from(models[0].info)
-        learner = together([kind.open_learner(model, task) for model in models])
+        info = info_of([model.info for model in models])
+        task = kind.task_from(info)
+        learner = together([kind.open_learner(model, task) for model in models], info)
         assert isinstance(learner, nn.Module)
         learner.to(pick_device(device))
-        return cls(learner, kind, task, models[0].tokenizer, models[0].info, precision=precision)
+        return cls(learner, kind, task, models[0].tokenizer, info, precision=precision)
 
     def predict(
         self,

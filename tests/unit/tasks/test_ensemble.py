@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from erya.checkpoints.info import ModelInfo
 from erya.errors import CheckpointError, ConfigError, StorageError
-from erya.tasks.ensemble import write_ensemble
+from erya.tasks.ensemble import info_of, together, write_ensemble
 from erya.tasks.finetune import finetune
 from erya.tasks.predictor import Predictor
 
@@ -71,3 +73,50 @@ def test_a_damaged_list_is_named(models, tmp_path: Path) -> None:
         file.write_text(content)
         with pytest.raises(CheckpointError, match=said):
             Predictor.open(tmp_path / "x")
+
+
+class Told(torch.nn.Module):
+    """A member that says what it is told."""
+
+    def __init__(self, logits: list[list[float]]) -> None:
+        super().__init__()
+        self._logits = torch.tensor(logits)
+
+    def logits(self, batch) -> torch.Tensor:  # type: ignore[no-untyped-def]
+        return self._logits
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "expected"),
+    [
+        ("classify", {}, "rows"),
+        ("match", {}, "rows"),
+        ("tag", {"head": "linear"}, "rows"),
+        ("classify", {"multi_label": True}, "numbers"),
+        ("classify", {"sets": {"a": ["x", "y"]}}, "logits"),
+        ("tag", {"head": "span_pairs"}, "logits"),
+        ("answer", {}, "logits"),
+    ],
+)
+def test_what_is_averaged_is_the_tasks(kind, settings, expected) -> None:
+    info = ModelInfo(task="classify", kind=kind, labels=("x", "y"), max_length=9, settings=settings)
+    told = torch.tensor([[[2.0, -1.0]], [[0.0, 3.0]]])
+    logits = together([Told(each.tolist()) for each in told], info).logits(None)
+    found = {"rows": logits.softmax(-1), "numbers": logits.sigmoid(), "logits": logits}[expected]
+    wanted = {"rows": told.softmax(-1), "numbers": told.sigmoid(), "logits": told}[expected].mean(0)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_thresholds_are_averaged_and_nothing_else() -> None:
+    one, other = (
+        ModelInfo(max_length=9, settings={"thresholds": places, "stride": 3, "name": name, "least": least})
+        for places, name, least in (([0.2, 0.6], "a", 1.5), ([0.4, 0.2], "b", 2.5))
+    )
+    assert info_of([one, other]).settings == {
+        "thresholds": pytest.approx([0.3, 0.4]), "stride": 3, "name": "a", "least": 2.0
+    }  # fmt: skip
+
+
+def test_a_number_for_a_pair_is_averaged_as_it_is() -> None:
+    info = ModelInfo(task="classify", kind="match", labels=("score",), max_length=9)
+    assert together([Told([[1.0]]), Told([[4.0]])], info).logits(None).tolist() == [[2.5]]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from erya.config import validate
 from erya.errors import ConfigError, StorageError
 from erya.tasks.folds.run import FoldsSummary, finetune_folds
 from erya.tasks.predictor import Predictor
+from erya.tasks.table import KINDS
 from erya.train.protocols import Callback
 
 
@@ -86,3 +88,54 @@ def test_a_part_of_its_own_and_a_run_of_its_own_are_refused(
         run(classify_recipe(fold={"index": 0, "of": 3}), tmp_path)
     with pytest.raises(StorageError, match="a run of another sort"):
         run(classify_recipe(), tiny_run)
+
+
+@pytest.fixture
+def of_kind(tiny_base):
+    """Builds a recipe of another kind on a file of rows; two steps are enough here."""
+
+    def build(kind: str, path: Path, rows: list[dict]):  # type: ignore[no-untyped-def]
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        train = {"epochs": 1, "threads": 1, "device": "cpu"}
+        values = {"model": str(tiny_base), "train_file": str(path), "dev_file": str(path), "train": train}
+        return validate(KINDS[kind].recipe, values, where="test")  # type: ignore[index]
+
+    return build
+
+
+def test_a_taggers_folds_answer_with_entities(of_kind, tmp_path: Path) -> None:
+    texts = [
+        f"{'很好非常'[n % 4]}房间{'大小服务'[n % 4]}{'的了'[n % 2]}{'吵书看再来'[n % 5]}" for n in range(20)
+    ]
+    rows = [{"text": text, "entities": [[1, 2, "处"]]} for text in texts]
+    summary = run(of_kind("tag", tmp_path / "t.jsonl", rows), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run/out_of_fold.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in lines] == texts
+    assert {"start": 1, "end": 2, "type": "处"}.items() <= lines[0]["truth"][0].items()
+    assert "eval_f1" in summary.together and Predictor.open(summary.model).predict(["房间"])[0].text == "房间"
+
+
+def test_a_readers_folds_keep_a_context_together(of_kind, tmp_path: Path) -> None:
+    rows = [
+        {"question": f"{'好差很'[n % 3]}看", "context": f"房间{'大小服务干净'[n // 3]}的",
+         "answers": [{"start": 0, "text": "房"}] if n % 3 else []}
+        for n in range(18)
+    ]  # fmt: skip
+    summary = run(of_kind("answer", tmp_path / "a.jsonl", rows), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run/out_of_fold.jsonl").read_text().splitlines()]
+    assert len(lines) == 18 and len({(line["context"], line["fold"]) for line in lines}) == 6
+    assert {len(line["truth"]) for line in lines} == {0, 1}
+    (answer,) = Predictor.open(summary.model).predict(["好看"], ["房间大的"])
+    assert answer.context == "房间大的"
+
+
+def test_models_that_cannot_be_averaged_still_have_their_scores(of_kind, tmp_path: Path) -> None:
+    rows = [
+        {"text": f"{a}房{b}", "pair": f"{b}书{a}", "score": float(a == "好")}
+        for a in "好差很"
+        for b in "大小服务"
+    ]
+    said: list[str] = []
+    summary = run(of_kind("embed", tmp_path / "e.jsonl", rows), tmp_path / "run", tell=said.append)
+    assert summary.model is None and len(summary.scores) == 3 and not summary.interrupted
+    assert "note: no ensemble: models for embed cannot be averaged" in said

@@ -36,17 +36,22 @@ class Traits:
 
 # What is the same text, and what is to be spread evenly, by kind of task.
 _TRAITS: Mapping[KindName, Callable[[Any], Traits]] = {
-    "classify": lambda example: Traits((example.text, example.pair), repr(example.label)),
+    "classify": lambda example: Traits((example.text, example.pair), repr(example.label or example.sets)),
     "tag": lambda example: Traits(example.text, frozenset(entity.type for entity in example.entities or ())),
     "answer": lambda example: Traits(example.context, bool(example.answers)),
-    "match": lambda example: Traits((example.text, example.pair), _stratum_of(example.target)),
+    "match": lambda example: Traits(
+        example.text if example.is_candidate else (example.text, example.pair), _stratum_of(example.target)
+    ),
     "embed": lambda example: Traits(example.text, None),
 }
 
 
-def _stratum_of(target: float | str | None) -> Hashable:
+def _stratum_of(target: str | None) -> Hashable:
     """A label, or a score to the nearest whole number."""
-    return round(target) if isinstance(target, float) else target
+    try:
+        return round(float(target or ""))
+    except (ValueError, OverflowError):
+        return target
 
 
 def take_fold(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from erya.checkpoints.info import KindName
 from erya.errors import ConfigError, StorageError
 from erya.files import atomic_write, to_json
 from erya.tasks.ensemble import write_ensemble
@@ -24,8 +24,14 @@ from erya.train.ranks import environment_ranks
 
 FOLDS_FILE = "folds.json"
 OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
-# Of an example: what is shown already by the prediction, or said otherwise.
-_NOT_TRUTH = frozenset({"text", "pair", "question", "context", "where", "line", "id"})
+# What is known of an example, as plain JSON values, by kind of task.
+_TRUTHS: Mapping[KindName, Callable[[Any], Any]] = {
+    "classify": lambda example: example.label if example.sets is None else dict(example.sets),
+    "tag": lambda example: [asdict(entity) for entity in example.entities or ()],
+    "answer": lambda example: [asdict(answer) for answer in example.answers or ()],
+    "match": lambda example: example.target,
+    "embed": lambda example: example.score,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,7 @@ def _write_out_of_fold(recipe: FinetuneRecipe, directory: Path, num_folds: int) 
         )
         tally = tally or predictor.task.tally()
         tally.add(answers, held)
-        rows += _rows(index, held, answers)
+        rows += _rows(index, held, answers, _TRUTHS[recipe.kind])
     assert tally is not None
     with atomic_write(directory / OUT_OF_FOLD_FILE) as stream:
         for _, line in sorted(rows, key=lambda row: row[0]):
@@ -164,14 +170,9 @@ def _write_out_of_fold(recipe: FinetuneRecipe, directory: Path, num_folds: int) 
     return {f"eval_{name}": float(value) for name, value in tally.scores().numbers().items()}
 
 
-def _rows(fold: int, held: Sequence[Any], answers: Sequence[Any]) -> Iterator[tuple[int, str]]:
+def _rows(
+    fold: int, held: Sequence[Any], answers: Sequence[Any], truth: Callable[[Any], Any]
+) -> Iterator[tuple[int, str]]:
     for example, answer in zip(held, answers, strict=True):
-        row = {"line": example.line, "fold": fold, "truth": _truth(example), **answer.to_dict()}
+        row = {"line": example.line, "fold": fold, "truth": truth(example), **answer.to_dict()}
         yield example.line, to_json(row)
-
-
-def _truth(example: Any) -> Any:
-    """What is known of an example, as plain JSON values: the only value, or values by name."""
-    assert is_dataclass(example) and not isinstance(example, type)
-    known = {name: value for name, value in asdict(example).items() if name not in _NOT_TRUTH}
-    return json.loads(to_json(next(iter(known.values())) if len(known) == 1 else known))
