@@ -3,8 +3,8 @@
 Every arm fine-tunes the same pre-trained model on the same thousand training texts of ChnSentiCorp (accuracy)
 and the same thousand of CLUENER (F1 of whole entities), with other seeds of the head, the order and dropout;
 the last state is scored on the official dev split, so that nothing is chosen by what it is scored on.
-Learning rates are those that were best for plain fine-tuning, and for LoRA, on seed 99, which is not among
-the seeds of the table. R-Drop needs dropout, so it stands beside an arm with dropout alone.
+Learning rates are those that were best on seed 99, which is not among the seeds of the table: one for LoRA,
+one for a frozen encoder, and that of plain fine-tuning for all other arms. R-Drop needs dropout, so it stands beside an arm with dropout alone.
 
 A finished run is a JSON file under `--work`, so the set can be stopped and started again:
 
@@ -17,6 +17,7 @@ import argparse
 import json
 import lzma
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Sequence
@@ -138,6 +139,8 @@ class Run:
     def result(self) -> dict[str, float]:
         """Score and CPU seconds; computed where they are not there yet."""
         if not self.path.exists():
+            import erya.tasks.finetune  # noqa: F401  # what importing takes is no arm's
+
             began = time.process_time()
             score = self._fine_tune()
             found = {"score": score, "cpu_s": round(time.process_time() - began, 1)}
@@ -159,7 +162,9 @@ class Run:
         done = finetune(recipe, directory, tell=lambda text: None)
         if done.model is None:
             raise KeyboardInterrupt
-        return done.result.state.metrics[TASKS[self.task].score]
+        score = done.result.state.metrics[TASKS[self.task].score]
+        shutil.rmtree(directory)  # checkpoints of a hundred runs
+        return score
 
     def _common(self) -> list[str]:
         task, setting = TASKS[self.task], self.setting
@@ -207,6 +212,8 @@ def all_results(runs: Sequence[Run], *, workers: int) -> list[dict[str, float]]:
 
 Rates = dict[tuple[str, str], float]
 """The learning rate by task and by what it is for."""
+Results = dict[tuple[str, str], list[dict[str, float]]]
+"""What runs gave, by task and arm, a seed each."""
 
 
 def best_rates(setting: Setting, arms: Sequence[str], *, workers: int) -> tuple[Rates, list[str]]:
@@ -243,10 +250,10 @@ def cell(results: Sequence[dict[str, float]], base: Sequence[dict[str, float]], 
     return f"{text}{statistics.mean(gains):+.2f} ({sum(gain > 0 for gain in gains)} of {len(gains)})"
 
 
-def page(setting: Setting, arms: Sequence[str], results: dict[tuple[str, str], list[dict[str, float]]],
-         said: Sequence[str]) -> str:  # fmt: skip
+def page(setting: Setting, arms: Sequence[str], results: Results, said: Sequence[str]) -> str:
     """The results as Markdown."""
-    seconds = [json.loads(path.read_text())["cpu_s"] for path in setting.work.glob("*/*.json")]
+    paths = [path for task in TASKS for path in setting.work.glob(f"{task}/*.json")]
+    seconds = [json.loads(path.read_text(encoding="utf-8"))["cpu_s"] for path in paths]
     titles = " | ".join(f"{task.title} | against base" for task in TASKS.values())
     rows = []
     for arm in arms:
@@ -310,7 +317,7 @@ def main() -> None:
         for arm in arms
         for task in ARMS[arm].tasks
     ]
-    results: dict[tuple[str, str], list[dict[str, float]]] = {}
+    results: Results = {}
     for run, found in zip(runs, all_results(runs, workers=arguments.workers), strict=True):
         results.setdefault((run.task, run.arm), []).append(found)
     save(arguments.page, page(setting, arms, results, said))
