@@ -54,9 +54,9 @@ class TagKind:
             return TagTask(tuple(types), recipe.settings(every_token=False))
         every_token = all(_is_covered(example) for example in train)
         labels = TagSet.of_types(recipe.scheme, types).labels
-        task = TagTask(labels, recipe.settings(every_token=every_token))
-        _require_flat(train)
-        return task
+        if recipe.bad_entities == "refuse":
+            _require_flat(train)
+        return TagTask(labels, recipe.settings(every_token=every_token))
 
     def task_from(self, info: ModelInfo) -> TagTask:
         """Types and options of a model directory; those of a foreign one are told by its labels."""
@@ -71,7 +71,7 @@ class TagKind:
         require_fit(dev, task.options.bad_entities)
         for example in dev:
             task.require_types(example)
-        if task.options.head != "span_pairs":
+        if task.options.head != "span_pairs" and task.options.bad_entities == "refuse":
             _require_flat(dev)
 
     def describe(self, task: TagTask, train: Sequence[Example], dev: Sequence[Example]) -> list[str]:
@@ -151,7 +151,8 @@ def _require_flat(examples: Sequence[Example]) -> None:
                 raise InputError(
                     f"entities overlap: {_shown(one)} and {_shown(other)}",
                     where=example.where,
-                    hint="head=span_pairs finds entities that nest or overlap",
+                    hint="head=span_pairs finds entities that nest or overlap; bad_entities=skip does not learn "
+                    "the later one, and counts it",
                 )
 
 

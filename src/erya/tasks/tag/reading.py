@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,9 @@ def _from_rows(path: Path, names: Mapping[str, str], *, labelled: bool) -> Itera
         path, columns={field: names[field] for field in fields}, structured=lists, optional=fields
     ):
         example = example_of(record)
-        if labelled and example.entities is None:
+        if not labelled:
+            example = replace(example, entities=None, problems=())
+        elif example.entities is None:
             raise InputError(
                 f"there are neither {names['entities']!r} nor {names['words']!r}",
                 where=example.where,

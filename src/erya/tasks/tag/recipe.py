@@ -28,7 +28,8 @@ class TagSettings(StrictModel):
         threshold: the least probability of an entity that `span_pairs` gives.
         crf_scale: see `erya.nn.crf.LinearChainCrf`.
         head_size: width of the vectors whose product is the score of a pair.
-        bad_entities: what is done about entities that do not fit their text: `skip` leaves them out.
+        bad_entities: what is done about entities that do not fit their text, or overlap where the head cannot
+            say so: `skip` does not learn them, and counts them.
     """
 
     head: HeadName = "linear"
