@@ -4,7 +4,8 @@ Every arm fine-tunes the same pre-trained model on the same thousand training te
 and the same thousand of CLUENER (F1 of whole entities), with other seeds of the head, the order and dropout;
 the last state is scored on the official dev split, so that nothing is chosen by what it is scored on.
 Learning rates are those that were best on seed 99, which is not among the seeds of the table: one for LoRA,
-one for a frozen encoder, and that of plain fine-tuning for all other arms. R-Drop needs dropout, so it stands beside an arm with dropout alone.
+one for a frozen encoder, and that of plain fine-tuning for all other arms. R-Drop needs dropout, so it stands
+beside an arm with dropout alone.
 
 A finished run is a JSON file under `--work`, so the set can be stopped and started again:
 
