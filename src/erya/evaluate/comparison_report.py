@@ -36,9 +36,18 @@ def render_comparison(comparison: Comparison) -> str:
         classes=_class_rows(comparison),
         parts=_part_tables(comparison),
         wins=wins,
+        warnings=_warnings(comparison),
         marks=any(row["right"] for rows in wins for row in rows),
         facts=[sections.facts(comparison.first), sections.facts(comparison.second)],
     )
+
+
+def _warnings(comparison: Comparison) -> list[tuple[str, str]]:
+    """What a reader must know, with the model it is said of; "" where it is both."""
+    mine, theirs = comparison.first.warnings, comparison.second.warnings
+    both = [("", warning) for warning in mine if warning in theirs]
+    alone = [("A: ", warning) for warning in mine if warning not in theirs]
+    return both + alone + [("B: ", warning) for warning in theirs if warning not in mine]
 
 
 def _class_rows(comparison: Comparison) -> list[dict[str, Any]]:

@@ -20,7 +20,12 @@ from erya.evaluate.estimates import (
     parts_by_seen,
     parts_by_source,
 )
-from erya.evaluate.label_errors import LabelErrors, find_label_errors
+from erya.evaluate.label_errors import (
+    LabelErrors,
+    MultiLabelErrors,
+    find_label_errors,
+    find_multi_label_errors,
+)
 from erya.evaluate.ledger import Ledger
 from erya.evaluate.outcome import Outcome
 from erya.evaluate.reading import DataFile
@@ -110,11 +115,13 @@ class Evaluation:
         return calibration_of(self.ledger)
 
     @cached_property
-    def label_errors(self) -> LabelErrors | None:
+    def label_errors(self) -> LabelErrors | MultiLabelErrors | None:
         """Which of the file's labels are doubtful; None where the task has no classes or examples are few."""
         rows, truths, _ = self.ledger.distributions()
-        if len(rows) < _FEWEST_FOR_ERRORS or not self.ledger.adapter.cells:
+        if len(rows) < _FEWEST_FOR_ERRORS:
             return None
+        if not self.ledger.adapter.cells:  # several labels may be true
+            return find_multi_label_errors(rows, truths)
         return find_label_errors(rows, truths.argmax(axis=1))
 
     @property

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_FEWEST = 5
+
 
 @dataclass(frozen=True, slots=True)
 class LabelErrors:
@@ -71,6 +73,58 @@ def find_label_errors(probabilities_SC: ArrayLike, given_S: ArrayLike) -> LabelE
         margin=margin,
         joint=_joint(given, confident, classes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MultiLabelErrors:
+    """What the probabilities say of labels of which several, or none, may be true.
+
+    Attributes:
+        order: every example, the one with the most suspicious label first, int64, shape (S,).
+        num_suspects: how many at the head of `order` have a suspected label.
+        suggested: the labels that fit better, bool, shape (S, C).
+        margin: of the most suspicious label of each example, in [-1, 1], shape (S,).
+        error_share: estimated share of wrong decisions, label by label, in [0, 1].
+    """
+
+    order: NDArray[np.int64]
+    num_suspects: int
+    suggested: NDArray[np.bool_]
+    margin: NDArray[np.float64]
+    error_share: float
+
+    @property
+    def suspects(self) -> NDArray[np.int64]:
+        """The suspected examples, the most suspicious first."""
+        return self.order[: self.num_suspects]
+
+
+def find_multi_label_errors(probabilities_SC: ArrayLike, given_SC: ArrayLike) -> MultiLabelErrors:
+    """`find_label_errors` of each label by itself: is it true of an example or not?
+
+    A label that fewer than five examples have is left alone.
+
+    Args:
+        probabilities_SC: of each label, in [0, 1], shape (S, C).
+        given_SC: which labels each example carries, bool, shape (S, C).
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    probabilities = np.asarray(probabilities_SC, dtype=np.float64)
+    given = np.asarray(given_SC, dtype=bool)
+    if probabilities.shape != given.shape or given.ndim != 2:
+        raise ValueError(f"probabilities {probabilities.shape} and labels {given.shape} do not fit")
+    suggested, margins, shares = given.copy(), np.ones(given.shape), []
+    for c in np.flatnonzero(given.sum(axis=0) >= _FEWEST).tolist():
+        share = probabilities[:, c]
+        found = find_label_errors(np.stack([1 - share, share], axis=1), given[:, c].astype(np.int64))
+        suggested[found.suspects, c] ^= True
+        margins[:, c] = found.margin
+        shares.append(found.error_share)
+    margin = margins.min(axis=1, initial=1.0)
+    suspect = (suggested != given).any(axis=1)
+    order = np.lexsort((np.arange(len(given)), margin, ~suspect))
+    return MultiLabelErrors(order, int(suspect.sum()), suggested, margin, float(np.mean(shares or [0.0])))
 
 
 def _checked(

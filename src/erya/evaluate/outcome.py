@@ -52,6 +52,7 @@ class Outcome:
         counts: what the measures are computed from, float64, shape (K,).
         claims: what the model said, each with its probability; empty where it gives none.
         num_true: how many claims would be right of a perfect model.
+        name: what the file calls it, where a line does not say enough; or "".
         cells: (truth, answer) pairs for the confusion matrix.
         cell_texts: for each cell what it is about, where that is only a part of the text; or empty.
         distribution: probability of each class, shape (C,), or None where there is none.
@@ -70,6 +71,7 @@ class Outcome:
     counts: NDArray[np.float64] = field(compare=False)
     claims: tuple[Claim, ...] = ()
     num_true: int = 1
+    name: str = ""
     cells: tuple[tuple[int, int], ...] = ()
     cell_texts: tuple[str, ...] = ()
     distribution: NDArray[Any] | None = field(default=None, compare=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from erya.evaluate.label_errors import LabelErrors
+from erya.evaluate.label_errors import LabelErrors, MultiLabelErrors
 from erya.files import atomic_write
 
 COLUMNS = ("line", "label", "suggested", "margin", "text", "pair")
@@ -41,33 +41,42 @@ class Suspect:
 
 
 def suspects_of(
-    errors: LabelErrors,
+    errors: LabelErrors | MultiLabelErrors,
     *,
     lines_D: NDArray[np.int64],
-    given_D: NDArray[np.int64],
+    given_D: NDArray[Any],
     labels: Sequence[str],
     texts: Mapping[int, tuple[str, str]],
+    separator: str = "|",
 ) -> Iterator[Suspect]:
     """The suspects, the most suspicious first, ten thousand at most.
 
     Args:
         errors: what the probabilities say, of D examples.
         lines_D: where they stand, shape (D,).
-        given_D: the class each carries, shape (D,).
+        given_D: the class each carries, shape (D,); or which labels it carries, bool, shape (D, C).
         labels: the names of the classes.
         texts: text and second text of the suspects, by line.
+        separator: what stands between several labels of a text.
     """
     for place in errors.suspects[:MOST_SUSPECTS].tolist():
         line = int(lines_D[place])
         text, pair = texts.get(line, ("", ""))
         yield Suspect(
             line,
-            labels[int(given_D[place])],
-            labels[int(errors.suggested[place])],
+            _named(given_D[place], labels, separator),
+            _named(errors.suggested[place], labels, separator),
             float(errors.margin[place]),
             text,
             pair,
         )
+
+
+def _named(truth: Any, labels: Sequence[str], separator: str) -> str:
+    """The label with a number; or the labels, joined as a data file has them."""
+    if np.ndim(truth) == 0:
+        return labels[int(truth)]
+    return separator.join(labels[c] for c in np.flatnonzero(truth).tolist())
 
 
 def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:

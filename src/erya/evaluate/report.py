@@ -11,7 +11,7 @@ from typing import Any
 from erya.errors import StorageError
 from erya.evaluate import sections
 from erya.evaluate.evaluation import Evaluation
-from erya.evaluate.label_errors import LabelErrors
+from erya.evaluate.label_errors import LabelErrors, MultiLabelErrors
 from erya.evaluate.out_of_fold import OutOfFold
 from erya.evaluate.plots import curves_picture
 from erya.evaluate.relabel import Suspect, write_suspects
@@ -37,7 +37,7 @@ class Suspected:
 
     title: str
     file: str
-    errors: LabelErrors
+    errors: LabelErrors | MultiLabelErrors
     rows: Sequence[Suspect]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from erya.evaluate.adapters.adapter import class_table
+from erya.evaluate.adapters.multi_label import MultiLabelAdapter
 from erya.evaluate.curves import recall_curves
 from erya.evaluate.estimates import Estimate, Part, class_intervals
 from erya.evaluate.evaluation import Evaluation
@@ -208,15 +209,17 @@ def suspects(evaluation: Evaluation) -> list[Suspect]:
     errors = evaluation.label_errors
     if errors is None:
         return []
+    adapter = evaluation.ledger.adapter
     _, truths, lines = evaluation.ledger.distributions()
     wanted = set(lines[errors.suspects[:MOST_SUSPECTS]].tolist())
     return list(
         suspects_of(
             errors,
             lines_D=lines,
-            given_D=truths.argmax(axis=1),
-            labels=evaluation.ledger.adapter.classes,
+            given_D=truths.argmax(axis=1) if adapter.cells else truths,
+            labels=adapter.classes,
             texts=dict(_texts(evaluation, wanted)) if wanted else {},
+            separator=adapter.separator if isinstance(adapter, MultiLabelAdapter) else "",
         )
     )
 

@@ -89,13 +89,13 @@ def classified(number: int, seed: int = 1, labels: tuple[str, ...] = LABELS) -> 
 
 def multi_labelled(number: int, seed: int = 2) -> Made:
     rng = np.random.default_rng(seed)
-    task = MultiLabelTask(LABELS)
+    task = MultiLabelTask(LABELS, separator="/~/")
     examples, answers = [], []
     for line in range(2, number + 2):
         scores = rng.random(3)
         true = [label for label, share in zip(LABELS, scores, strict=True) if rng.random() < share]
         given = tuple(label for label, share in zip(LABELS, scores, strict=True) if share >= 0.5)
-        examples.append(Example(NASTY, None, "|".join(true), f"f, line {line}", line))
+        examples.append(Example(NASTY, None, "/~/".join(true), f"f, line {line}", line))
         answers.append(MultiLabelPrediction(NASTY, given, dict(zip(LABELS, scores.tolist(), strict=True))))
     return Made(task, examples, answers)
 

@@ -119,3 +119,20 @@ def test_confident_learning_finds_what_was_flipped(tmp_path):
     by_line = {example.line: example for example in made.examples}
     assert all(row.suggested == by_line[row.line].label and NASTY in row.text for row in group.rows)
     assert np.isclose(group.errors.error_share, 0.025, atol=0.01)
+
+
+def test_doubtful_labels_of_several_are_joined_as_files_have_them(tmp_path):
+    made = MAKERS["multi-label"](200)
+    done = evaluation_of(made, tmp_path / "f.tsv")
+    (group,) = suspected_labels(done, None)
+    by_line = {example.line: example for example in made.examples}
+    assert group.rows and all(row.label == by_line[row.line].label for row in group.rows)
+    assert all(row.suggested != row.label for row in group.rows)
+
+
+def test_questions_are_named_as_the_file_does():
+    made = read(6)
+    assert [
+        adapter_for(made.task).outcome(*made_of).name
+        for made_of in zip(made.examples, made.answers, strict=True)
+    ] == list("234567")

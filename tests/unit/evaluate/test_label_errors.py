@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erya.evaluate.label_errors import find_label_errors
+from erya.evaluate.label_errors import find_label_errors, find_multi_label_errors
 
 
 def made_up(size, classes, *, flipped_share, seed, sharpness=4.0):
@@ -60,6 +60,25 @@ def test_classes_nobody_was_given_and_equal_rows():
     assert found.joint.shape == (3, 3) and found.joint[:, 2].sum() == 0
     assert sorted(found.order.tolist()) == list(range(6))
     assert find_label_errors(np.zeros((0, 2)), []).error_share == 0.0
+
+
+def test_of_several_labels_each_is_judged_by_itself():
+    rng = np.random.default_rng(6)
+    truth = rng.random((600, 4)) < 0.3
+    truth[:, 3] = False
+    truth[:3, 3] = True  # too rare to be judged
+    share = np.where(truth, 0.9, 0.1)
+    share[:3, 3] = 0.0
+    given = truth.copy()
+    flipped = rng.choice(600, 30, replace=False)
+    given[flipped, flipped % 3] ^= True
+    found = find_multi_label_errors(share, given)
+    assert sorted(found.suspects.tolist()) == sorted(flipped.tolist())
+    np.testing.assert_array_equal(found.suggested, truth)
+    assert found.error_share == pytest.approx(30 / 1800, abs=0.01)
+    assert (np.diff(found.margin[found.suspects]) >= 0).all()
+    with pytest.raises(ValueError, match="do not fit"):
+        find_multi_label_errors(share, given[:2])
 
 
 def test_what_does_not_fit_is_refused():

@@ -56,6 +56,7 @@ class AnswerAdapter:
             severity=(1 - f1) * (1.0 if probability is None else probability),
             counts=counts,
             claims=() if probability is None else (Claim(probability, exact),),
+            name=example.id,
             gold=_marks(example),
             found=tuple(Mark(answer.start, answer.end, "") for answer in prediction.answers[:1]),
         )

@@ -26,6 +26,7 @@ class MultiLabelAdapter:
 
     def __init__(self, task: MultiLabelTask) -> None:
         self._task = task
+        self.separator = task.separator
         self.classes = tuple(task.labels)
         self.class_counts = ClassCounts(_CLASSES, len(self.classes))
         micro = self.class_counts.micro
