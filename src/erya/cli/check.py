@@ -57,6 +57,7 @@ def _check(
     label: str = typer.Option(None, help="Column of the label."),
     out: Path = typer.Option(None, help="Directory for check.json and check.html."),
     overfit: bool = typer.Option(True, help="Train on one batch, where there is a model."),
+    near: bool = typer.Option(False, "--near", help="Look for texts nearly the same as training texts, too."),
     as_json: bool = typer.Option(False, "--json", help="Print everything as one JSON object."),
 ) -> None:
     from erya.tasks.preflight.run import inspect
@@ -69,6 +70,7 @@ def _check(
         test_file=test,
         has_model=has_model,
         overfit=overfit,
+        near=near,
         tell=tell,
     )
     if out is not None:

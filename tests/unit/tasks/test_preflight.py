@@ -26,7 +26,7 @@ def json_lines(path, *rows):
     return path
 
 
-def check(kind, train, dev=None, test=None, *, model=None, overfit=False, **changes):
+def check(kind, train, dev=None, test=None, *, model=None, near=False, **changes):
     values = {"train_file": str(train), "dev_file": "", "model": str(model or ""), **changes}
     values["train"] = {"device": "cpu", "threads": 1, **changes.get("train", {})}
     recipe = validate(KINDS[kind].recipe, values, where="the test")
@@ -35,7 +35,8 @@ def check(kind, train, dev=None, test=None, *, model=None, overfit=False, **chan
         dev_file=dev,
         test_file=test,
         has_model=model is not None,
-        overfit=overfit,
+        overfit=False,
+        near=near,
         tell=lambda text: None,
     )
 
@@ -253,3 +254,15 @@ def test_a_run_is_told_in_short(tmp_path):
     with pytest.raises(InputError, match=r"train.tsv, line 2") as caught:
         told([("好", "好"), ("好", "差")])
     assert "all 2 training texts are the same" in str(caught.value)
+
+
+def test_texts_nearly_seen_before_are_found_where_that_is_asked_for(tmp_path):
+    pytest.importorskip("rensa")
+    long = "这家酒店的房间很大也很干净，服务员态度不错，早餐种类丰富，下次来还会住这里，推荐给大家。"
+    other = "物流太慢了，等了两个星期才到，包装也破了，书页有折痕，客服不理人，非常失望，再也不来买了。"
+    train = table(tmp_path / "train.tsv", [(other[::-1], "差"), (long, "好"), (other, "差")])
+    changed = [(long.replace("不错", "很好"), "好"), (long, "好"), ("早餐" + other[10:30] * 2, "差")]
+    dev = table(tmp_path / "dev.tsv", changed)
+    assert "near leak" not in check("classify", train, dev).names()
+    near = named(check("classify", train, dev, near=True), "near leak")
+    assert places(near) == [("dev", 2)] and "of training line 3" in near.places[0].what

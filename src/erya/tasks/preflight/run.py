@@ -14,6 +14,7 @@ from erya.tasks.limits import length_limit
 from erya.tasks.preflight.findings import MOST_PLACES, Finding, Findings, counted, finding
 from erya.tasks.preflight.labels import check_labels, count_labels
 from erya.tasks.preflight.lengths import check_lengths, measure
+from erya.tasks.preflight.near import check_near
 from erya.tasks.preflight.rows import as_findings, place_of, read_all, refusal
 from erya.tasks.preflight.spans import check_spans
 from erya.tasks.preflight.texts import TRAINING, check_texts
@@ -44,6 +45,7 @@ def preflight(
     limit: LengthLimit | None = None,
     windows: bool = False,
     separator: str | None = None,
+    near: bool = False,
 ) -> Findings:
     """Check examples that are read already.
 
@@ -54,6 +56,7 @@ def preflight(
         limit: how long an input may be; with `tokenizer`.
         windows: whether the task cuts long inputs into windows.
         separator: what stands between several labels of a text; None where it has one.
+        near: whether to look for dev and test texts that are nearly the same as training texts.
     """
     views = {name: views_of(kind.name, of, separator=separator) for name, of in files.items()}
     found = Findings(kind.name)
@@ -63,6 +66,8 @@ def preflight(
     found.add(check_texts(views))
     found.add(check_spans(views))
     found.add(_problems(views))
+    if near:
+        found.add(check_near(views))
     if tokenizer is not None and limit is not None:
         for name, of in views.items():
             lengths = measure(of, tokenizer, limit=limit)
@@ -103,6 +108,7 @@ def inspect(
     test_file: Path | None,
     has_model: bool,
     overfit: bool,
+    near: bool = False,
     tell: Tell,
 ) -> Findings:
     """Read the files of a recipe and check them; what cannot be read is a finding too.
@@ -113,6 +119,7 @@ def inspect(
         test_file: examples to score at the end; None where there are none.
         has_model: whether the recipe names a model; without one lengths are not known.
         overfit: whether to train on one batch; takes a model.
+        near: as `preflight` has it.
         tell: is told what is being done.
     """
     kind = KINDS[recipe.kind]
@@ -134,6 +141,7 @@ def inspect(
         limit=limit,
         windows=cuts_windows(recipe),
         separator=separator_of(recipe),
+        near=near,
     )
     for name, path in paths.items():
         if path is not None:

@@ -31,7 +31,7 @@ def keys_of(views: Sequence[View], *, marks: bool) -> NDArray[np.uint64]:
         marks: whether punctuation and symbols count; they always do in a text of nothing else.
     """
     keys = [np.zeros(0, np.uint64)]
-    for part in _parts(views):
+    for part in parts_of(views):
         folded = fold([_BETWEEN.join(view.texts) for view in part])
         of_part = fingerprints(folded)
         if not marks:
@@ -109,8 +109,8 @@ def leaks_between(train: Sequence[View], held_out: Sequence[View]) -> list[Leak]
     return found
 
 
-def _parts(views: Sequence[View]) -> Iterator[Sequence[View]]:
-    """Runs of examples that are folded together."""
+def parts_of(views: Sequence[View]) -> Iterator[Sequence[View]]:
+    """Runs of examples of some million characters, which are folded together."""
     start, held = 0, 0
     for place, view in enumerate(views):
         held += sum(map(len, view.texts))
