@@ -165,3 +165,14 @@ def test_a_token_is_answered_for_where_it_is_farthest_from_an_edge(tmp_path) -> 
     assert tokens.merge(numbered)[:, 0].tolist() == [0] * 6 + [1] * 4 + [2] * 6
     assert tokens.best_window(np.array([4, 7, 0]), np.array([5, 8, 12])).tolist() == [0, 1, -1]
     assert all((item.row_targets[TAGS][[0, -1]] == -100).all() for item in encoded.features)
+
+
+@pytest.mark.parametrize("head", ["linear", "crf", "span_pairs"])
+def test_texts_without_a_token_have_no_entities(head, tokenizer) -> None:
+    task = made_task(head, TYPES)
+    examples = [example(text) for text in ("", " \t", "张", "")]
+    for part in (examples, examples[:2]):
+        encoded = task.encode(part, tokenizer, limit=WHOLE)
+        assert [answer.entities for answer in task.decode(right_outputs(task, encoded), encoded, part)] == [
+            ()
+        ] * len(part)

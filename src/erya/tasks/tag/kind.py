@@ -151,8 +151,8 @@ def _require_flat(examples: Sequence[Example]) -> None:
                 raise InputError(
                     f"entities overlap: {_shown(one)} and {_shown(other)}",
                     where=example.where,
-                    hint="head=span_pairs finds entities that nest or overlap; bad_entities=skip does not learn "
-                    "the later one, and counts it",
+                    hint="head=span_pairs finds entities that nest or overlap; bad_entities=skip learns the "
+                    "first only, and counts the others",
                 )
 
 

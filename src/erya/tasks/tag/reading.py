@@ -102,7 +102,7 @@ def example_of(record: Record) -> Example:
     """Check one row with `text`, or the list `words`, and perhaps the lists `entities` or `tags`.
 
     Raises:
-        InputError: there is no text, or it is empty.
+        InputError: there is no text, or it is empty although there are entities, or a list of none.
     """
     found: list[Problem] = []
     where, line, data = record.where, record.line, record.data
@@ -180,10 +180,10 @@ def _example(
     *,
     labelled: bool,
 ) -> Example:
-    if not text.strip():
-        raise InputError("the text is empty", where=where)
     if not labelled:
         return Example(text, None, where, line)
+    if not text.strip():
+        raise InputError("the text is empty", where=where)
     if places is None and not problems:
         raise InputError("the row says nothing of entities", where=where, hint="an empty list means none")
     entities = [
