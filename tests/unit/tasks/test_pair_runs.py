@@ -76,9 +76,7 @@ def test_pairs_are_learnt_saved_and_scored(tmp_path, tiny_base, objective) -> No
     same, other = predictor.predict(["好净值荐", "好净值荐"], ["净值好", "差吵失望"])
     assert same.score > 0.5 > other.score
     assert (same.label == "1") if objective == "classify" else (same.label is None)
-    transformers = pytest.importorskip("transformers")
-    config = transformers.AutoConfig.from_pretrained(tmp_path / "run" / "model")
-    assert config.num_labels == (2 if objective == "classify" else 1)
+    assert _score_by_transformers(tmp_path / "run" / "model") == pytest.approx(same.score, abs=1e-5)
     # Without what only Erya says of it, a classifier with one output is still a judge of pairs.
     (tmp_path / "run" / "model" / "erya.json").unlink()
     foreign = Predictor.open(tmp_path / "run" / "model")
@@ -86,6 +84,15 @@ def test_pairs_are_learnt_saved_and_scored(tmp_path, tiny_base, objective) -> No
     if objective == "regress":
         plain = foreign.predict(["好净值荐"], ["净值好"])[0].score
         assert 1 / (1 + np.exp(-plain)) == pytest.approx(same.score, abs=1e-5)
+
+
+def _score_by_transformers(directory: Path) -> float:
+    """The score that the library's own class gives to the first pair of the test."""
+    transformers = pytest.importorskip("transformers")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(directory).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
+    logits = model(**tokenizer("好净值荐", "净值好", return_tensors="pt")).logits[0].detach()
+    return float(logits.softmax(-1)[1] if len(logits) == 2 else logits.sigmoid()[0])
 
 
 def test_vectors_are_learnt_from_scores(tmp_path, tiny_base, files) -> None:
