@@ -208,6 +208,24 @@ def seeds(directory: Path) -> dict[str, Any]:
     }
 
 
+def folds(directory: Path) -> dict[str, Any]:
+    """The scores of a cross-validation; `model` is the mean of its models."""
+    from erya.checkpoints.info import read_json
+
+    summary = read_json(directory / "folds.json")
+    scores = {key: summary.get(key) for key in ("folds", "mean", "deviation", "together", "scores")}
+    model = directory / "model"
+    return {**scores, "model": str(model) if model.exists() else None}
+
+
+def ensemble(directory: Path) -> dict[str, Any]:
+    """The models that answer together, and what the first of them is."""
+    from erya.tasks.members import members_of
+
+    members = members_of(directory)
+    return {"members": [member.name for member in members], "each": model(members[0])}
+
+
 def _reported(report: dict[str, Any]) -> dict[str, Any]:
     """The counts of a corpus job; of several documents directories those of each."""
     if "records" in report or "dropped" in report:

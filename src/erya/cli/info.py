@@ -88,6 +88,8 @@ def describe(path: Path, *, probe: bool = True) -> dict[str, Any]:
     # What tells a kind, most telling first: a run holds a model, a model holds a tokenizer.
     kinds: tuple[tuple[str, str, Callable[[Path], dict[str, Any]]], ...] = (
         ("seeds", "seeds.json", descriptions.seeds),
+        ("folds", "folds.json", descriptions.folds),
+        ("ensemble", "ensemble.json", descriptions.ensemble),
         ("run", "recipe.yaml", run_summary.summarise),
         ("shards", "manifest.json", descriptions.shards),
         ("documents", "documents.json", descriptions.documents),

@@ -5,7 +5,6 @@ A directory with `ensemble.json` is opened wherever a model directory is asked f
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,17 +19,16 @@ from torch.nn import functional
 from erya.checkpoints.configuration import read_configuration
 from erya.checkpoints.info import KindName, ModelInfo, TaskName
 from erya.data.batches import PackedBatch
-from erya.errors import CheckpointError, ConfigError
+from erya.errors import ConfigError
 from erya.files import atomic_directory, to_json
 from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
 from erya.tasks.learner import Learner
+from erya.tasks.members import ENSEMBLE_FILE, FORMAT_VERSION
 from erya.tokenizer.opening import open_tokenizer
 
 Averaged = Literal["rows", "numbers", "logits"]
 
-ENSEMBLE_FILE = "ensemble.json"
-_FORMAT_VERSION = 1
 # Sentence vectors of models that were trained apart have nothing in common that a mean could keep.
 _APART: tuple[KindName | TaskName | None, ...] = ("embed", None)
 
@@ -131,32 +129,6 @@ def _mean(values: Sequence[Any]) -> Any:
     return values[0]
 
 
-def members_of(directory: Path) -> list[Path]:
-    """The model directories that answer for `directory`: itself, or those an ensemble lists.
-
-    Raises:
-        CheckpointError: its list cannot be read, or a member is missing.
-    """
-    file = directory / ENSEMBLE_FILE
-    if not file.is_file():
-        return [directory]
-    try:
-        listed = json.loads(file.read_text(encoding="utf-8"))
-        names = [str(name) for name in listed["members"]]
-        version = listed["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"not a list of an ensemble's members: {error}", where=str(file)) from None
-    if version != _FORMAT_VERSION:
-        raise CheckpointError(
-            f"an ensemble of format {version}, this Erya reads {_FORMAT_VERSION}", where=str(file)
-        )
-    if not names or (missing := [name for name in names if not (directory / name).is_dir()]):
-        raise CheckpointError(
-            f"the ensemble lacks members: {', '.join(missing) if names else 'it lists none'}", where=str(file)
-        )
-    return [directory / name for name in names]
-
-
 def write_ensemble(directory: Path, models: Sequence[Path], *, replace: bool = False) -> None:
     """Make a directory that answers with the mean of `models`, which are copied into it.
 
@@ -174,7 +146,7 @@ def write_ensemble(directory: Path, models: Sequence[Path], *, replace: bool = F
     with atomic_directory(directory, replace=replace) as aside:
         for name, model in zip(names, models, strict=True):
             shutil.copytree(model, aside / name)
-        listed = {"format_version": _FORMAT_VERSION, "kind": kind, "members": names}
+        listed = {"format_version": FORMAT_VERSION, "kind": kind, "members": names}
         (aside / ENSEMBLE_FILE).write_text(to_json(listed, indent=2) + "\n", encoding="utf-8")
 
 

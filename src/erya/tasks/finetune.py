@@ -37,6 +37,7 @@ from erya.train.ranks import environment_ranks
 
 _STATES = "states"  # in a run directory: what a frozen encoder says of the texts
 SEEDS_FILE = "seeds.json"  # in a directory that holds runs of several seeds
+FOLDS_FILE = "folds.json"  # in one that holds a run for each part of a file that is held out
 # Files may lie elsewhere when a run is resumed; that they are the same ones is known by their fingerprints.
 _CHANGEABLE = ("eval_batch_tokens", "evals_per_epoch", "model", "train_file", "dev_file")
 
@@ -84,7 +85,7 @@ def finetune(
         StorageError: the disk refuses, another process trains in `directory`, or it holds runs of several
             seeds.
     """
-    _require_no_seeds(directory)
+    require_no_others(directory)
     prepared = prepare(recipe, tell)
     if recipe.craft.cached_states is not None:
         prepared = _with_states(recipe, prepared, directory)
@@ -142,13 +143,25 @@ def _with_states(recipe: FinetuneRecipe, prepared: Prepared, directory: Path) ->
     return replace(prepared, train=train, dev=dev)
 
 
-def _require_no_seeds(directory: Path) -> None:
-    if (directory / SEEDS_FILE).exists():
-        raise StorageError(
-            "the directory holds runs of several seeds, the best model of which would be overwritten",
-            where=str(directory),
-            hint="go on with them by --seeds, or choose another --out",
-        )
+def require_no_others(directory: Path, *, file: str | None = None) -> None:
+    """Refuse a directory that holds several runs, the model of which would be overwritten.
+
+    Args:
+        directory: the run directory.
+        file: one of `SEEDS_FILE` and `FOLDS_FILE` that may be there.
+    Raises:
+        StorageError: it holds such runs.
+    """
+    for name, runs, option in (
+        (SEEDS_FILE, "runs of several seeds, the best model of which", "--seeds"),
+        (FOLDS_FILE, "the runs of a cross-validation, the model of which", "--folds"),
+    ):
+        if name != file and (directory / name).exists():
+            raise StorageError(
+                f"the directory holds {runs} would be overwritten",
+                where=str(directory),
+                hint=f"go on with them by {option}, or choose another --out",
+            )
 
 
 def _with_evaluations(recipe: FinetuneRecipe, batches_per_epoch: int) -> FinetuneTraining:

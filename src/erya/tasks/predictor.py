@@ -16,10 +16,11 @@ from erya.data.records import Record
 from erya.errors import CheckpointError, InputError
 from erya.models.encoder import Encoder
 from erya.runtime import Precision, pick_device, pick_dtype
-from erya.tasks.ensemble import info_of, members_of, together
+from erya.tasks.ensemble import info_of, together
 from erya.tasks.kind import AnyKind
 from erya.tasks.learner import Learner
 from erya.tasks.limits import length_limit
+from erya.tasks.members import members_of
 from erya.tasks.running import run
 from erya.tasks.table import KINDS
 from erya.tasks.task import Encoded, Task

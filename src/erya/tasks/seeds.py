@@ -10,7 +10,7 @@ from pathlib import Path
 
 from erya.errors import StorageError
 from erya.files import atomic_directory, atomic_write, to_json
-from erya.tasks.finetune import SEEDS_FILE, FineTuned, finetune
+from erya.tasks.finetune import SEEDS_FILE, FineTuned, finetune, require_no_others
 from erya.tasks.recipe import FinetuneRecipe
 from erya.train.directory import MODEL_DIRECTORY, RECIPE_FILE
 from erya.train.metrics_file import METRICS_FILE
@@ -77,6 +77,7 @@ def finetune_seeds(
 
 
 def _require_no_run(directory: Path) -> None:
+    require_no_others(directory, file=SEEDS_FILE)
     if (directory / RECIPE_FILE).exists():
         raise StorageError(
             "the directory holds a run of one seed, whose model would be overwritten",

@@ -8,8 +8,10 @@ import pytest
 
 from erya.config import validate
 from erya.errors import ConfigError, StorageError
+from erya.tasks.finetune import finetune
 from erya.tasks.folds.run import FoldsSummary, finetune_folds
 from erya.tasks.predictor import Predictor
+from erya.tasks.seeds import finetune_seeds
 from erya.tasks.table import KINDS
 from erya.train.protocols import Callback
 
@@ -86,8 +88,16 @@ def test_a_part_of_its_own_and_a_run_of_its_own_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="fold is given"):
         run(classify_recipe(fold={"index": 0, "of": 3}), tmp_path)
-    with pytest.raises(StorageError, match="a run of another sort"):
+    with pytest.raises(StorageError, match="a run of its own"):
         run(classify_recipe(), tiny_run)
+    (tmp_path / "folds.json").touch()
+    with pytest.raises(StorageError, match="a cross-validation"):
+        finetune(classify_recipe(), tmp_path, tell=lambda text: None)
+    with pytest.raises(StorageError, match="a cross-validation"):
+        finetune_seeds(classify_recipe(), tmp_path, num_seeds=2, callbacks=lambda s: [], tell=lambda t: None)
+    (tmp_path / "seeds.json").touch()
+    with pytest.raises(StorageError, match="several seeds"):
+        run(classify_recipe(), tmp_path)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from erya.config import validate
+from erya.config import load_config, validate
 from erya.errors import ConfigError
 from erya.tasks.predictor import Predictor
 from erya.tasks.together.recipe import TogetherRecipe
@@ -120,3 +120,10 @@ def test_names_and_numbers_of_tasks_are_checked(recipe) -> None:
         recipe(tasks={"a b": tasks["polarity"], "place": tasks["place"]})
     with pytest.raises(ConfigError, match="at least 2 items"):
         recipe(tasks={"place": tasks["place"]})
+
+
+def test_the_recipe_we_ship_says_the_defaults() -> None:
+    path = Path(__file__).parents[3] / "recipes/finetune/together.yaml"
+    shipped = load_config(TogetherRecipe, path)
+    assert shipped == TogetherRecipe(model=shipped.model, tasks=shipped.tasks)
+    assert [own.kind for own in shipped.recipes().values()] == ["classify", "tag"]

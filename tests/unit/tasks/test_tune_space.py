@@ -1,8 +1,12 @@
 """What a search space may say, and what recipes come of it."""
 
+from pathlib import Path
+
 import pytest
 
+from erya.config import read_config, validate
 from erya.errors import ConfigError
+from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.tasks.table import KINDS
 from erya.tasks.tune.space import (
     DEFAULT_SPACES,
@@ -14,6 +18,8 @@ from erya.tasks.tune.space import (
     values_of,
     with_values,
 )
+
+RECIPES = Path(__file__).parents[3] / "recipes"
 
 
 def test_keys_may_be_dotted_or_nested() -> None:
@@ -86,3 +92,11 @@ def test_a_recipes_own_values_are_found_where_they_lie_inside(classify_recipe) -
 def test_there_is_a_default_space_for_every_kind(classify_recipe) -> None:
     assert DEFAULT_SPACES.keys() >= KINDS.keys()
     require_possible(classify_recipe(), DEFAULT_SPACES["classify"])
+
+
+def test_the_recipe_we_ship_can_be_searched() -> None:
+    data, where = read_config(RECIPES / "tune/classify.yaml")
+    space = parse_space(data.pop("space"), where=where)
+    recipe = validate(ClassifyRecipe, data, where=where)
+    require_possible(recipe, space)
+    assert len(space) == 6 and values_of(recipe, space) is not None

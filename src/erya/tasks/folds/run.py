@@ -12,7 +12,7 @@ from erya.checkpoints.info import KindName
 from erya.errors import ConfigError, StorageError
 from erya.files import atomic_write, to_json
 from erya.tasks.ensemble import write_ensemble
-from erya.tasks.finetune import SEEDS_FILE, finetune
+from erya.tasks.finetune import FOLDS_FILE, finetune, require_no_others
 from erya.tasks.folds.recipe import FoldRecipe
 from erya.tasks.predictor import Predictor
 from erya.tasks.recipe import FinetuneRecipe
@@ -22,7 +22,6 @@ from erya.train.directory import MODEL_DIRECTORY, RECIPE_FILE
 from erya.train.protocols import Callback, Tell
 from erya.train.ranks import environment_ranks
 
-FOLDS_FILE = "folds.json"
 OUT_OF_FOLD_FILE = "out_of_fold.jsonl"
 # What is known of an example, as plain JSON values, by kind of task.
 _TRUTHS: Mapping[KindName, Callable[[Any], Any]] = {
@@ -99,13 +98,13 @@ def _require_possible(recipe: FinetuneRecipe, directory: Path) -> None:
         raise ConfigError("fold is given, and so are several folds", hint="leave fold out of the recipe")
     if not environment_ranks().is_alone:
         raise ConfigError("folds are trained by one process", hint="run it without torchrun")
-    for file in (RECIPE_FILE, SEEDS_FILE):
-        if (directory / file).exists():
-            raise StorageError(
-                "the directory holds a run of another sort, whose model would be overwritten",
-                where=str(directory / file),
-                hint="choose another --out",
-            )
+    require_no_others(directory, file=FOLDS_FILE)
+    if (directory / RECIPE_FILE).exists():
+        raise StorageError(
+            "the directory holds a run of its own, whose model would be overwritten",
+            where=str(directory),
+            hint="choose another --out",
+        )
 
 
 def _held_out(recipe: FinetuneRecipe, index: int, num_folds: int) -> FinetuneRecipe:
