@@ -44,7 +44,7 @@ def test_train_evaluate_predict(erya, tiny_base, data, tmp_path):
     assert status == 0 and "120 training and 120 dev texts; entities by type: PLACE 40+40" in stderr
     result = json.loads(stdout)
     assert result["eval_f1"] > 0.9 and result["labels"][:2] == ["O", "B-PLACE"]
-    status, stdout, _ = erya("evaluate", out / "model", data, "--json")
+    status, stdout, _ = erya("evaluate", out / "model", data, "--out", tmp_path / "report", "--json")
     assert status == 0 and json.loads(stdout)["f1"] == pytest.approx(result["eval_f1"])
     status, stdout, _ = erya("predict", out / "model", "房间很好")
     (found,) = json.loads(stdout)["entities"]
