@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -31,7 +31,7 @@ What is predicted is, in this order: `-` (or nothing), the lines of stdin; an ex
 argument itself. A file or stdin holds a text a line. With --tab each line holds two texts with a tab between
 them (for `answer` question and context). A .tsv, .csv or .jsonl file (perhaps compressed) is read by columns:
 --text (for `answer` the question), and --pair for second texts (for `answer` the context); --jsonl says that
-stdin holds JSON objects.
+stdin holds JSON objects. A .json file is read as the task's training files are (for `answer`, SQuAD's form).
 
 \b
 Example:
@@ -40,7 +40,10 @@ Example:
   erya predict runs/sentiment/model test.tsv --text text_a --truncate
   printf '怎么还款\\t如何还款\\n' | erya predict runs/same_question/model - --tab
 """
+_Row = TypeVar("_Row")
 _TABLES = re.compile(r"\.(tsv|csv|jsonl)(\.(gz|xz|bz2|zst))?$", re.IGNORECASE)
+# Read as the task's training files are: questions on passages, texts with their entities.
+_DOCUMENTS = re.compile(r"\.json(\.(gz|xz|bz2|zst))?$", re.IGNORECASE)
 # What nobody would ask to have classified: a name without spaces that ends like a data file.
 _LOOKS_LIKE_A_FILE = re.compile(r"\S+\.(txt|tsv|csv|jsonl|json|gz|xz|bz2|zst)", re.IGNORECASE)
 
@@ -70,10 +73,16 @@ def _predict(
     from erya.tasks.predictor import Predictor, kind_of
     from erya.tasks.texts import EncodingReport
 
-    fields = _fields(kind_of(model).inputs, text=text, pair=pair)
-    records = _records(source, fields=fields, tab=tab, jsonl=jsonl)
-    predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
-    examples = _examples(records, predictor)
+    kind = kind_of(model)
+    fields = _fields(kind.inputs, text=text, pair=pair)
+    examples: Iterator[Any]
+    if _DOCUMENTS.search(source) and _exists(Path(source)):
+        examples = _started(kind.examples(Path(source), columns=fields, labelled=False))
+        predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
+    else:
+        records = _records(source, fields=fields, tab=tab, jsonl=jsonl)
+        predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
+        examples = _examples(records, predictor)
     total = EncodingReport()
     with counting("predicting", unit="texts") as progress:
         while group := list(itertools.islice(examples, chunk)):
@@ -163,7 +172,7 @@ def _cut(line: str, where: str, fields: tuple[str, ...], *, tab: bool) -> dict[s
     return {fields[0]: first, fields[1]: others[0]}
 
 
-def _started(records: Iterator[Record]) -> Iterator[Record]:
+def _started(records: Iterator[_Row]) -> Iterator[_Row]:
     """`records` of a file with the first one already read, so that a bad file is noticed now."""
     first = next(records)  # there is one: who reads a file refuses an empty one
     return itertools.chain([first], records)

@@ -34,6 +34,11 @@ def row(start, *, question="好不", text="推荐", context="很大推荐房间"
     return {"question": question, "context": context, "answers": [{"text": text, "start": start}]}
 
 
+def different(number):
+    """Rows with nothing wrong."""
+    return [row(2, context="很大推荐房间" + "书" * place) for place in range(number)]
+
+
 @pytest.fixture
 def order(tiny_base, tmp_path):
     """The arguments of a short run; `train` and `dev` may be other files."""
@@ -75,6 +80,13 @@ def test_train_resume_predict(erya, order, tmp_path):
     other = json.loads(by_tab[1])
     assert other["no_answer_score"] == pytest.approx(predicted["no_answer_score"], rel=1e-4)
     assert [a["text"] for a in other["answers"]] == [a["text"] for a in predicted["answers"]]
+    asked = [{"question": "好不", "id": "Q7", "answers": []}]
+    document = {"data": [{"paragraphs": [{"context": "很大" * 60 + "推荐", "qas": asked}]}]}
+    (tmp_path / "ask.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    named = json.loads(erya("predict", model, tmp_path / "ask.json")[1])
+    assert named.pop("id") == "Q7" and [a["text"] for a in named["answers"]] == [
+        a["text"] for a in predicted["answers"]
+    ]
 
 
 def test_an_answer_that_is_not_in_its_context_is_refused_by_line(erya, order, tmp_path):
@@ -86,7 +98,7 @@ def test_an_answer_that_is_not_in_its_context_is_refused_by_line(erya, order, tm
 
 
 def test_an_answer_out_of_place_is_mended_when_asked(erya, order, tmp_path):
-    train = rows_file(tmp_path / "bad.jsonl", *[row(2)] * 8, row(1))
+    train = rows_file(tmp_path / "bad.jsonl", *different(8), row(1))
     status, _, stderr = erya(*order(train, None, "--bad-answers", "mend"))
     assert status == 0 and "training: 1 answers are not where the file says: 1 mended" in stderr
 
@@ -107,7 +119,7 @@ def test_a_row_that_cannot_be_used_is_refused_by_line(erya, order, tmp_path, bad
 
 def test_a_border_inside_a_token_is_told_and_trained_around(erya, order, tmp_path):
     inside = row(1, text="大hot", context="很大hotel推荐")
-    train = rows_file(tmp_path / "inside.jsonl", *[row(2)] * 8, inside)
+    train = rows_file(tmp_path / "inside.jsonl", *different(8), inside)
     status, _, stderr = erya(*order(train))
     assert status == 0
     assert "1 begin or end inside a token" in stderr and "line 9" in stderr

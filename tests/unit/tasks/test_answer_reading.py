@@ -74,6 +74,7 @@ def test_a_document_is_read_by_line_and_name(tmp_path):
     first, second, third = read(path)
     assert first.answers == (GoldAnswer(5, 8, "宁平省"),) and second.answers == ()
     assert third.answers == (GoldAnswer(-1, -1, "主教"),)
+    assert [one.answers for one in read(path, labelled=False)] == [None] * 3
     assert (first.id, third.id) == ("Q0", "Q2") and "Q2" in third.where and third.line > first.line > 1
 
 

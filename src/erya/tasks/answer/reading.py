@@ -54,7 +54,8 @@ def read_questions(path: Path, *, columns: Mapping[str, str], labelled: bool) ->
     """
     if detect_layout(path) == "squad":
         for row in read_squad(path, report=_note):
-            example = Example(row.question, row.context, row.answers, row.id, row.where, row.line)
+            answers = row.answers if labelled else None
+            example = Example(row.question, row.context, answers, row.id, row.where, row.line)
             yield _checked(example, labelled=labelled)
         return
     wanted = {field: column for field, column in columns.items() if labelled or field != "answers"}

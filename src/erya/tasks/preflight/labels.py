@@ -47,7 +47,9 @@ def check_labels(
     known = {label: count for label, of in counts.items() if (count := of[TRAINING])}
     for name in files:
         if name != TRAINING:
-            yield from _unknown(name, files[name], known)
+            # Whether a question has an answer is no label: the task itself says what it makes of that.
+            if kind != "answer":
+                yield from _unknown(name, files[name], known)
             yield from _absent(name, files[name], counts, known)
     yield from _rare(files[TRAINING], known)
     if kind != "answer":
