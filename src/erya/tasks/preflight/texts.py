@@ -110,6 +110,6 @@ def _seen_before(train: Sequence[View], name: str, views: Sequence[View]) -> Ite
     )
     share = f"{len(found) / len(views):.1%}"
     what = f"{counted(len(found), name + ' text')} ({share}) of the training file too{almost}"
-    hint = "the score says too much about new texts: take them out of the training file, or report both"
+    hint = "the score says too much about new texts: take them out of training, or report both scores"
     places = [Place(name, leak.line, f"training line {leak.train_line}") for leak in found]
     yield finding("leak", "warning", what, places, hint=hint)
