@@ -27,7 +27,8 @@ from erya.train.state import RunState
 from erya.train.step import take_step
 
 _DROPOUT = 0xF1D8  # keeps this stream of random numbers apart from others with the same seed
-_REMEMBERED = 0.95  # share of the smoothed loss that stays at a step
+_REMEMBERED = 0.95  # share of the running mean that stays at a step, while it is watched for a leap
+_NEAR = 0.85  # the same for the curve, whose slope is read off
 _DIVERGED = 4.0  # times the least smoothed loss
 _FEWEST = 10  # points without which a curve says nothing
 
@@ -39,7 +40,7 @@ class RateCurve:
     Attributes:
         rates: learning rates, float64, shape (P,), rising.
         losses: of the step taken with each, float64, shape (P,).
-        smoothed: their running mean, float64, shape (P,).
+        smoothed: their mean over neighbours, float64, shape (P,); what leaps up is cut off before.
         steepest: the rate at which the loss falls fastest; None where it never falls.
         diverged: the rate at which the loss leaps up; None where it does not.
     """
@@ -141,8 +142,10 @@ def curve_of(rates: NDArray[np.float64], losses: NDArray[np.float64]) -> RateCur
             hint="the model or the data cannot be trained on as they are; or begin at a lower rate",
         )
     means = _Smoothed()
-    smoothed = np.array([means.add(float(loss)) for loss in losses[:number]])
+    for loss in losses[:number].tolist():
+        means.add(loss)
     leapt = number < len(losses) or means.has_diverged
+    smoothed = _both_ways(losses[:number])
     return RateCurve(
         rates=rates[:number],
         losses=losses[:number],
@@ -150,6 +153,15 @@ def curve_of(rates: NDArray[np.float64], losses: NDArray[np.float64]) -> RateCur
         steepest=_steepest(rates[:number], smoothed),
         diverged=float(rates[min(number, len(rates) - 1)]) if leapt else None,
     )
+
+
+def _both_ways(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Running means from the left and then from the right: one alone would lag behind, by half a decade."""
+    kept = np.minimum(losses, 2 * float(np.median(losses[:_FEWEST])))
+    for _ in range(2):
+        means = _Smoothed(_NEAR)
+        kept = np.array([means.add(loss) for loss in kept.tolist()])[::-1]
+    return kept
 
 
 def _steepest(rates: NDArray[np.float64], smoothed: NDArray[np.float64]) -> float | None:
@@ -165,15 +177,16 @@ def _steepest(rates: NDArray[np.float64], smoothed: NDArray[np.float64]) -> floa
 class _Smoothed:
     """A running mean of losses without the bias of its beginning, and whether it has leapt up."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: float = _REMEMBERED) -> None:
+        self._remembered = remembered
         self._sum, self._weight, self._least, self._number = 0.0, 0.0, math.inf, 0
         self.has_diverged = False
 
     def add(self, loss: float) -> float:
         """The mean with `loss` in it."""
         self._number += 1
-        self._sum = _REMEMBERED * self._sum + (1 - _REMEMBERED) * loss
-        self._weight = _REMEMBERED * self._weight + 1 - _REMEMBERED
+        self._sum = self._remembered * self._sum + (1 - self._remembered) * loss
+        self._weight = self._remembered * self._weight + 1 - self._remembered
         mean = self._sum / self._weight
         leaps = not math.isfinite(mean) or mean > _DIVERGED * self._least
         self.has_diverged |= leaps and (self._number > _FEWEST or not math.isfinite(mean))

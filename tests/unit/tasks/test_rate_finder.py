@@ -25,7 +25,7 @@ def valley(rates: np.ndarray) -> np.ndarray:
 
 def test_the_steepest_fall_and_the_leap_are_read_off() -> None:
     curve = curve_of(RATES, valley(RATES))
-    assert curve.steepest is not None and 1e-3 < curve.steepest < 5e-3  # smoothing lags behind
+    assert curve.steepest is not None and 0.7e-3 < curve.steepest < 1.4e-3
     assert curve.diverged == 1.0 and curve.tenth == pytest.approx(0.1)
     assert curve.suggestion == curve.steepest
 
@@ -67,7 +67,7 @@ def test_a_search_finds_a_rate_and_leaves_the_weights_alone(classify_recipe) -> 
     curve, _ = search(classify_recipe(), num_steps=60, progress=lambda step, loss: seen.append((step, loss)))
     assert curve.suggestion is not None and 1e-5 < curve.suggestion < 0.3
     assert curve.smoothed.min() < 0.9 * curve.smoothed[0]
-    assert seen[:2] == [(1, curve.smoothed[0]), (2, curve.smoothed[1])]
+    assert seen[0] == (1, pytest.approx(curve.losses[0])) and len(seen) == len(curve.rates)
     again, _ = search(classify_recipe(), num_steps=60)
     assert np.array_equal(again.losses, curve.losses)
 
