@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from erya.errors import ConfigError
 from erya.train.recipe import CHANGEABLE_ON_RESUME, STEERING
@@ -16,6 +16,20 @@ IDENTITY = ("recipe", "fingerprints")  # its keys
 def identity_of(recipe: BaseModel, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Recipe and fingerprints as JSON-ready dictionaries."""
     return {"recipe": recipe.model_dump(mode="json"), "fingerprints": dict(fingerprints)}
+
+
+def brought_up_to_date(former: Mapping[str, Any], recipe: type[BaseModel]) -> dict[str, Any]:
+    """A former identity with the keys that its recipe's class got since, at their defaults: as it was then.
+
+    Args:
+        former: the identity in a checkpoint, perhaps of an older version.
+        recipe: the class of recipes of today.
+    """
+    try:
+        recipe_then = recipe.model_validate(former["recipe"]).model_dump(mode="json")
+    except ValidationError:  # a key that is gone: what differs is said key by key
+        recipe_then = former["recipe"]
+    return {**former, "recipe": recipe_then}
 
 
 def require_same(

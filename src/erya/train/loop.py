@@ -21,7 +21,7 @@ from erya.train.ahead import Ahead, next_place, pace_for
 from erya.train.average import build_average
 from erya.train.determinism import deterministic
 from erya.train.directory import CHECKPOINTS_DIRECTORY, RECIPE_FILE, set_aside
-from erya.train.identity import changed_keys, identity_of, require_same, steering_note
+from erya.train.identity import brought_up_to_date, changed_keys, identity_of, require_same, steering_note
 from erya.train.interrupt import Interrupt, interruptible
 from erya.train.keeping import Keeping
 from erya.train.machine import machine_changes, machine_of, use_processor
@@ -119,7 +119,7 @@ def train(
             flops=flops,
             callbacks=callbacks,
         )
-        loop.restore(changeable)
+        loop.restore(changeable, type(run_recipe))
         if ranks.is_first:
             with atomic_write(directory / RECIPE_FILE) as stream:
                 stream.write(dump_yaml(run_recipe).encode())
@@ -169,12 +169,12 @@ class Loop:
         )
         self.saved_step, self.save_is_due = -1, False
 
-    def restore(self, changeable: Collection[str]) -> None:
+    def restore(self, changeable: Collection[str], recipe: type[BaseModel]) -> None:
         """Take up the last whole checkpoint, if there is one, and the record up to it."""
         found = self.keeping.latest(tell=self._tell)
         if found is not None:
             now = self.state.machine
-            self.state, former = found
+            self.state, former = found[0], brought_up_to_date(found[1], recipe)
             require_same(former, self.identity, where=str(self.directory), changeable=changeable)
             note = steering_note(former, self.identity, step=self.state.step + 1)
             for text in filter(None, (machine_changes(self.state.machine, now), note)):
