@@ -16,6 +16,7 @@ from erya.data.batches import pack
 from erya.data.features import Features
 from erya.nn.packing import PackedTensors
 from erya.runtime import generator, pick_device
+from erya.tasks.batches import split
 from erya.tasks.kind import AnyKind
 from erya.tasks.learner import Learner
 from erya.tasks.limits import length_limit
@@ -31,6 +32,7 @@ NUM_STEPS = 40
 NUM_EXAMPLES = 16
 # The loss has fallen where this share of it is left, or next to nothing.
 _LEFT, _NOTHING = 0.6, 0.05
+_MOST_TOKENS = 4096
 # Longer texts only make the check slow.
 _LONGEST_CHARACTERS = 400
 _CHOICE = 0x0F17  # keeps this stream of random numbers apart from others with the same seed
@@ -65,11 +67,14 @@ def overfit_one_batch(
         positions=start.encoder.config.max_positions,
     )
     features = task.encode(chosen, start.tokenizer, limit=limit).features
+    # Of long texts in many windows some are enough.
+    few = split([len(item.ids) for item in features], size=len(features), tokens=_MOST_TOKENS)[0]
+    features = features[few.start : few.stop]
     device = pick_device(recipe.train.device)
     rate = recipe.train.learning_rate
     losses = losses_of(learner, features, rate=rate, device=device, seed=recipe.train.seed)
     if has_fallen(losses):
-        return losses, _learnt(losses, len(chosen))
+        return losses, _learnt(losses, len(features))
     better = None
     for factor in _FACTORS if _num_different(features) > len(features) / 2 else ():
         tell(f"the loss of one batch does not fall; trying train.learning_rate={rate * factor:g}")
@@ -137,7 +142,7 @@ def _said(losses: Sequence[float]) -> str:
 
 
 def _learnt(losses: Sequence[float], number: int) -> Finding:
-    what = f"one batch of {number} examples can be learnt: its loss falls {_said(losses)}"
+    what = f"one batch of {number} inputs can be learnt: its loss falls {_said(losses)}"
     return finding("one batch", "note", what, count=number)
 
 
