@@ -81,9 +81,7 @@ def _pretrain(
     if estimate:
         from erya.cli.pretrain_estimate import show_estimate
 
-        if probe is not None:
-            tell("note: probes are not in the estimate: each is a fine-tuning on TRAIN, of four epochs")
-        show_estimate(config, hardware=hardware, as_json=as_json, tell=tell)
+        show_estimate(config, hardware=hardware, as_json=as_json, tell=tell, with_probes=probe is not None)
         return
     if hardware is not None:
         raise ConfigError("--hardware goes with --estimate")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from erya.train.protocols import Tell
 
 
-def show_estimate(recipe: PretrainRecipe, *, hardware: str | None, as_json: bool, tell: Tell) -> None:
+def show_estimate(
+    recipe: PretrainRecipe, *, hardware: str | None, as_json: bool, tell: Tell, with_probes: bool = False
+) -> None:
     """Print what the run of `recipe` costs here and on named hardware.
 
     Args:
@@ -22,6 +24,7 @@ def show_estimate(recipe: PretrainRecipe, *, hardware: str | None, as_json: bool
         hardware: the machine to reckon it for; None for all there are figures of.
         as_json: print one JSON object.
         tell: is given what the run itself would say.
+        with_probes: whether the run shall be probed, which no estimate has in it.
     Raises:
         ConfigError: there are no figures of that hardware, or there are several processes.
     """
@@ -32,6 +35,8 @@ def show_estimate(recipe: PretrainRecipe, *, hardware: str | None, as_json: bool
             "an estimate is of one process, and torchrun started several",
             hint="run it without torchrun; docs/scale.md says what more processes make of it",
         )
+    if with_probes:
+        tell("note: probes are not in the estimate: each is a fine-tuning on TRAIN, of four epochs")
     from erya.pretrain.estimate import estimate
     from erya.pretrain.hardware import HARDWARE, hardware_called
 
