@@ -22,10 +22,10 @@ from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import save_model
 from erya.models.config import EncoderConfig
 from erya.models.encoder import Encoder
+from erya.models.heads.sequence import SequenceClassifier
 from erya.models.initialise import initialise
 from erya.models.masked_lm import MaskedLanguageModel
 from erya.nn.packing import PackedTensors
-from erya.models.heads.sequence import SequenceClassifier
 from erya.tokenizer.wordpiece import Tokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

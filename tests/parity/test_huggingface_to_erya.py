@@ -15,8 +15,8 @@ import erya
 from erya.checkpoints.directory import load_encoder, load_masked_language_model, read_model
 from erya.checkpoints.loading import load_tensors
 from erya.models.encoder import Encoder
-from erya.nn.packing import PackedTensors
 from erya.models.heads.sequence import SequenceClassifier
+from erya.nn.packing import PackedTensors
 
 SIZES = [
     pytest.param(TINY, id="tiny"),

@@ -183,7 +183,7 @@ def test_relative_positions_keep_two_squares_for_the_gradient(packed_of):
     """The probabilities, and what dropout left of them; not the scores on their way, no mask of dropout."""
     torch.manual_seed(0)
     length, kept = 64, {}
-    # What other tests of this process left alive, of any layout; held, so that no new tensor takes an id of theirs.
+    # What other tests of this process left alive; held, so that no new tensor takes an id of theirs.
     others = {id(tensor): tensor for tensor in gc.get_objects() if type(tensor) is torch.Tensor}
 
     def keep(tensor):
