@@ -1,6 +1,6 @@
 """Does a model that says 90% err in one case of ten? Reliability tables and what they sum up to.
 
-S examples, C classes, B bins. Of several classes the confidence is the probability of the answer given.
+S examples, B bins. Of several classes the confidence is the probability of the answer given.
 """
 
 from __future__ import annotations
@@ -62,29 +62,6 @@ class ReliabilityCounts:
         return _table(self.sums, self.edges)
 
 
-def equal_mass_table(
-    confidences_S: ArrayLike, right_S: ArrayLike, *, num_bins: int = NUM_BINS
-) -> tuple[ReliabilityBin, ...]:
-    """Bins that hold about equally many examples; equal confidences stay together.
-
-    Most confidences of a good model lie near 1, where bins of equal width see no difference any more.
-
-    Args:
-        confidences_S: in [0, 1], shape (S,).
-        right_S: bool, shape (S,).
-        num_bins: B.
-    Raises:
-        ValueError: the shapes differ, or a confidence is not in [0, 1].
-    Source: Nguyen and O'Connor 2015, Posterior calibration and exploratory analysis for natural language
-        processing models, section 3.
-    """
-    confidences, right = _checked(confidences_S, right_S)
-    if not confidences.size:
-        return ()
-    edges = np.quantile(confidences, _even_edges(num_bins))
-    return _table(_sums(confidences, right, edges), edges)
-
-
 def expected_calibration_error(table: Sequence[ReliabilityBin]) -> float:
     """Mean distance of confidence and accuracy over the examples, in [0, 1]; 0 without any.
 
@@ -92,47 +69,6 @@ def expected_calibration_error(table: Sequence[ReliabilityBin]) -> float:
     """
     gaps = sum(abs(row.confidence - row.accuracy) * row.count for row in table)
     return gaps / max(1, sum(row.count for row in table))
-
-
-def brier_score(probabilities_SC: ArrayLike, truth_S: ArrayLike) -> float:
-    """Mean squared distance of the probabilities from the truth, summed over the classes, in [0, 2].
-
-    Args:
-        probabilities_SC: shape (S, C).
-        truth_S: class indices in [0, C), shape (S,).
-    Returns:
-        0 without any example. Of two classes some divide this by 2.
-    Raises:
-        ValueError: the shapes do not fit, or an index is outside [0, C).
-    Source: Brier 1950, Verification of forecasts expressed in terms of probability.
-    """
-    probabilities, truth = _classified(probabilities_SC, truth_S)
-    differences = probabilities - np.eye(probabilities.shape[1])[truth]
-    return float((differences**2).sum() / max(1, len(truth)))
-
-
-def top_answers(
-    probabilities_SC: ArrayLike, truth_S: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The confidence of each example's likeliest class, and where that is the truth; both of shape (S,).
-
-    Args:
-        probabilities_SC: shape (S, C).
-        truth_S: class indices in [0, C), shape (S,).
-    Raises:
-        ValueError: the shapes do not fit, or an index is outside [0, C).
-    """
-    probabilities, truth = _classified(probabilities_SC, truth_S)
-    return probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-
-
-def _classified(probabilities: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    values, classes = np.asarray(probabilities, dtype=np.float64), np.asarray(truth, dtype=np.int64)
-    if values.ndim != 2 or classes.shape != values.shape[:1]:
-        raise ValueError(f"probabilities {values.shape} do not go with a truth {classes.shape}")
-    if classes.size and not 0 <= classes.min() <= classes.max() < values.shape[1]:
-        raise ValueError(f"a class index lies outside 0 to {values.shape[1] - 1}")
-    return values, classes
 
 
 def _even_edges(num_bins: int) -> NDArray[np.float64]:

@@ -94,11 +94,12 @@ def spearman(first_S: ArrayLike, second_S: ArrayLike) -> float:
     Source: Spearman 1904, The proof and measurement of association between two things.
     """
     first, second = _paired(first_S, second_S)
-    return pearson(_ranks(first), _ranks(second))
+    return pearson(ranks(first), ranks(second))
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1; equal values share the mean of theirs."""
+def ranks(values_S: ArrayLike) -> NDArray[np.float64]:
+    """Ranks from 1, shape (S,); equal values share the mean of theirs."""
+    values = np.asarray(values_S, dtype=np.float64)
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return np.asarray((last - (counts - 1) / 2)[which], dtype=np.float64)

@@ -54,27 +54,6 @@ def precision_recall_curve(
     return PrecisionRecallCurve(thresholds, divide(right, accepted), divide(right, wanted))
 
 
-def roc_auc(scores_S: ArrayLike, positive_S: ArrayLike) -> float:
-    """How often a positive example scores above a negative one, ties counting half, in [0, 1].
-
-    Args:
-        scores_S: finite, shape (S,).
-        positive_S: bool, shape (S,).
-    Returns:
-        0.5, which is chance, if all examples are of one kind.
-    Raises:
-        ValueError: the shapes differ, or a score is not finite.
-    Source: Hanley and McNeil 1982, The meaning and use of the area under a ROC curve.
-    """
-    _, right, accepted = _accepted(scores_S, positive_S)
-    wrong = accepted - right
-    if not right.size or not right[-1] or not wrong[-1]:
-        return 0.5
-    # Twice the area under straight lines from step to step.
-    heights = right + np.concatenate([[0], right[:-1]])
-    return float((np.diff(wrong, prepend=0) * heights).sum() / (2 * right[-1] * wrong[-1]))
-
-
 def _accepted(
     scores: ArrayLike, positive: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:

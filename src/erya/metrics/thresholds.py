@@ -79,44 +79,6 @@ def f1_threshold(scores_S: ArrayLike, positive_S: ArrayLike, *, default: float =
     return threshold
 
 
-def accuracy_threshold(scores_S: ArrayLike, positive_S: ArrayLike) -> Threshold:
-    """The threshold with the highest accuracy; of equally good ones the highest.
-
-    Args:
-        scores_S: finite, shape (S,); one at least.
-        positive_S: which ought to be accepted, bool, shape (S,).
-    Raises:
-        ValueError: the shapes differ, a score is not finite, or there is none.
-    """
-    scores, positive = _checked(scores_S, positive_S, dimensions=1)
-    best = gain_threshold(scores, np.where(positive, 1.0, -1.0))
-    return Threshold(best.value, (best.score + float((~positive).sum())) / len(scores))
-
-
-def gain_threshold(scores_S: ArrayLike, gains_S: ArrayLike) -> Threshold:
-    """The threshold with the highest sum of gains over what it accepts; of equally good ones the highest.
-
-    Args:
-        scores_S: finite, shape (S,); one at least.
-        gains_S: what accepting each is worth, negative for a loss, shape (S,).
-    Returns:
-        The threshold and that sum. If accepting nothing is best, a threshold above every score, and 0.
-    Raises:
-        ValueError: the shapes differ, a score is not finite, or there is none.
-    """
-    scores, gains = np.asarray(scores_S, dtype=np.float64), np.asarray(gains_S, dtype=np.float64)
-    _check(scores, gains, dimensions=1)
-    if not scores.size:
-        raise ValueError("there is no score to choose a threshold by")
-    order = np.argsort(-scores, kind="stable")
-    falling, sums = scores[order], np.cumsum(gains[order])
-    sums[:-1][falling[:-1] == falling[1:]] = -np.inf
-    best = int(sums.argmax())
-    if sums[best] <= 0:
-        return Threshold(float(np.nextafter(falling[0], np.inf)), 0.0)
-    return Threshold(_below(falling, best), float(sums[best]))
-
-
 def _below(falling: NDArray[np.float64], last: int) -> float:
     """Halfway between the last accepted of falling scores and the next; that score if none is lower."""
     accepted, refused = falling[last], falling[min(last + 1, len(falling) - 1)]
@@ -128,12 +90,8 @@ def _checked(
     scores: ArrayLike, positive: ArrayLike, *, dimensions: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     values, mask = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=bool)
-    _check(values, mask, dimensions=dimensions)
-    return values, mask
-
-
-def _check(scores: NDArray[np.float64], others: NDArray[np.generic], *, dimensions: int) -> None:
-    if scores.shape != others.shape or scores.ndim != dimensions:
-        raise ValueError(f"scores of shape {scores.shape} do not go with a truth of shape {others.shape}")
-    if not np.isfinite(scores).all():
+    if values.shape != mask.shape or values.ndim != dimensions:
+        raise ValueError(f"scores of shape {values.shape} do not go with a truth of shape {mask.shape}")
+    if not np.isfinite(values).all():
         raise ValueError("a score is not finite")
+    return values, mask

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from erya.metrics.curves import precision_recall_curve, roc_auc
+from erya.metrics.curves import precision_recall_curve
 
 
 def test_by_hand():
@@ -12,7 +12,6 @@ def test_by_hand():
     assert curve.precision == pytest.approx([1, 2 / 3, 1 / 2])
     assert curve.recall == pytest.approx([1 / 2, 1, 1])
     assert curve.average_precision == pytest.approx(1 / 2 + 2 / 3 / 2)
-    assert roc_auc([0.9, 0.8, 0.8, 0.1], [True, False, True, False]) == pytest.approx(3.5 / 4)
 
 
 def test_positives_without_a_score_are_never_recalled():
@@ -29,19 +28,11 @@ def test_without_a_positive_example():
     assert curve.average_precision == 0.0
 
 
-@pytest.mark.parametrize("positive", [[True, True], [False, False]])
-def test_of_one_kind_only_nothing_is_told_apart(positive):
-    assert roc_auc([0.1, 0.9], positive) == 0.5
-
-
 def test_nothing_at_all():
     assert precision_recall_curve([], []).average_precision == 0.0
-    assert roc_auc([], []) == 0.5
 
 
 @pytest.mark.parametrize(("scores", "positive"), [([0.1], [True, False]), ([np.inf], [True])])
 def test_refuses_what_is_no_curve(scores, positive):
     with pytest.raises(ValueError):
         precision_recall_curve(scores, positive)
-    with pytest.raises(ValueError):
-        roc_auc(scores, positive)

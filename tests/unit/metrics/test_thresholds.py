@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from erya.metrics.thresholds import accuracy_threshold, f1_threshold, f1_thresholds, gain_threshold
+from erya.metrics.thresholds import f1_threshold, f1_thresholds
 
 
 def test_a_threshold_lies_between_what_it_accepts_and_the_rest():
@@ -34,17 +34,8 @@ def test_classes_with_too_few_positive_examples_keep_the_default():
     assert f1_thresholds(scores, positive, default=0.25, min_positives=3)[0].score == 1.0
 
 
-def test_accepting_nothing_may_be_best():
-    assert accuracy_threshold([0.9, 0.1], [False, False]).score == 1.0
-    assert accuracy_threshold([0.9, 0.1], [False, False]).value > 0.9
-    chosen = gain_threshold([2.0, 1.0], [-1.0, 0.5])
-    assert (chosen.value > 2.0, chosen.score) == (True, 0.0)
-
-
 def test_no_examples():
     assert f1_threshold([], []).value == 0.5
-    with pytest.raises(ValueError):
-        accuracy_threshold([], [])
 
 
 @pytest.mark.parametrize(

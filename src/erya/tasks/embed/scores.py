@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from erya.metrics.classification import ClassificationScores, ConfusionCounts
 from erya.metrics.correlation import CorrelationScores, PairedValues
 from erya.metrics.ranking import RankingCounts, RankingScores, ranked
+from erya.metrics.thresholds import f1_threshold
 from erya.tasks.embed.examples import Example
 from erya.tasks.embed.retrieval import closest
 
@@ -108,7 +109,7 @@ class EmbedTally:
             num_examples=self._num_examples,
             values=values.scores() if self._cosines else None,
             decisions=self._decisions(cosines, similar),
-            best_threshold=best_threshold(cosines, similar),
+            best_threshold=_best_threshold(cosines, similar),
             ranking=self._ranking() if self._queries else None,
             num_passages=len(self._passages),
         )
@@ -139,25 +140,11 @@ class EmbedTally:
         return counts.scores()
 
 
-def best_threshold(cosines: NDArray[np.float64], similar: NDArray[np.bool_]) -> float | None:
-    """The cosine from which on calling pairs similar gives the largest F1; between two that were seen.
-
-    Args:
-        cosines: shape (P,).
-        similar: which pairs are, shape (P,).
-    Returns:
-        None where all or none are.
-    """
+def _best_threshold(cosines: NDArray[np.float64], similar: NDArray[np.bool_]) -> float | None:
+    """The cosine from which on calling pairs similar gives the largest F1; None where all or none are."""
     if not 0 < similar.sum() < len(similar):
         return None
-    order = np.argsort(-cosines, kind="stable")
-    sorted_cosines, hits = cosines[order], np.cumsum(similar[order])
-    f1 = 2 * hits / (np.arange(1, len(order) + 1) + hits[-1])
-    # A threshold cannot part pairs of the same cosine: only the last of each counts.
-    f1[:-1][sorted_cosines[:-1] == sorted_cosines[1:]] = -1.0
-    best = int(f1.argmax())
-    after = sorted_cosines[best + 1] if best + 1 < len(order) else sorted_cosines[best]
-    return float((sorted_cosines[best] + after) / 2)
+    return f1_threshold(cosines, similar).value
 
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
