@@ -289,6 +289,9 @@ def test_answers_in_other_forms():
     assert read_answers(["乙"], "甲乙", **place) == wanted
     assert read_answers([{"text": "乙", "start": 1}], "甲乙", **place) == wanted
     assert read_answers({"text": [], "answer_start": []}, "甲乙", **place) == ()
+    assert read_answers({"text": ["乙"], "start": [2]}, "甲乙乙", **place) == (GoldAnswer(2, 3, "乙"),)
+    with pytest.raises(InputError, match="2 texts, but not as many starts"):
+        read_answers({"text": ["甲", "乙"], "answer_start": [0]}, "甲乙", **place)
     with pytest.raises(InputError, match="without a text"):
         read_answers([{"answer_start": 1}], "甲乙", **place)
     with pytest.raises(InputError, match="not at its place"):

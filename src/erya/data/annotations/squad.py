@@ -85,17 +85,14 @@ def read_answers(
 
     Args:
         values: a list of `{"text", "answer_start"}` (or `start`) or of texts, or an object of two lists,
-            `{"text": [...], "answer_start": [...]}`, as Parquet files have it.
+            `{"text": [...], "answer_start": [...]}` (or `start`), as Parquet files have it.
         context: what they stand in.
         where: for messages.
         line: for messages.
         report: told of each that cannot be used; only its text is kept.
     """
     if isinstance(values, Mapping) and isinstance(values.get("text"), list):
-        starts = values.get("answer_start") or [None] * len(values["text"])
-        values = [
-            {"text": text, "answer_start": start} for text, start in zip(values["text"], starts, strict=False)
-        ]
+        values = _side_by_side(values["text"], _start(values), where, line, report)
     answers = []
     for value in values if isinstance(values, list) else [values]:
         text, start = (value, None) if isinstance(value, str) else _text_and_start(value)
@@ -110,7 +107,24 @@ def read_answers(
 def _text_and_start(value: Any) -> tuple[Any, Any]:
     if not isinstance(value, Mapping):
         return None, None
-    return value.get("text"), value.get("answer_start", value.get("start"))
+    return value.get("text"), _start(value)
+
+
+def _start(value: Mapping[str, Any]) -> Any:
+    return value.get("answer_start", value.get("start"))
+
+
+def _side_by_side(
+    texts: list[Any], starts: Any, where: str, line: int, report: Report
+) -> list[dict[str, Any]]:
+    """Each text with its start, from a list of the ones and a list of the others."""
+    if starts is None:
+        starts = [None] * len(texts)
+    if not isinstance(starts, list) or len(starts) != len(texts):
+        what = f"there are {len(texts)} texts, but not as many starts: {str(starts)[:_SHOWN]}"
+        report(Problem("answers without their places", what, where, line, "only their texts are used"))
+        starts = [_NOWHERE] * len(texts)
+    return [{"text": text, "start": start} for text, start in zip(texts, starts, strict=True)]
 
 
 def _placed(text: str, start: Any, context: str, where: str, line: int, report: Report) -> GoldAnswer:
