@@ -119,12 +119,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+_BLOCKS = ("|", ">")
+
+
 def _apply_override(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"an override is key.sub=value, not {override!r}", where="the command line")
     try:
-        value = yaml.safe_load(text)
+        # A bar alone begins a block of YAML; on a command line it is a bar.
+        value = text if text in _BLOCKS else yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"the value of {key!r} is not YAML: {text!r}", where="the command line") from None
     set_key(data, key, value, where="the command line")

@@ -72,3 +72,11 @@ def test_a_part_that_is_off_may_be_filled_key_by_key(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("train: null\n")
     assert load_config(Outer, path, ["train.steps=7"]).train == Inner(steps=7)
+
+
+def test_a_bar_is_a_bar():
+    class Joined(StrictModel):
+        separator: str
+
+    assert load_config(Joined, None, ["separator=|"]).separator == "|"
+    assert load_config(Joined, None, ["separator='>'"]).separator == ">"

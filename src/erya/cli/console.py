@@ -26,20 +26,31 @@ def print_json(value: Mapping[str, Any]) -> None:
     sys.stdout.write(to_json(value) + "\n")
 
 
+# More columns than this do not fit a terminal with their numbers.
+_WIDEST = 7
+
+
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """A table on stdout, or with `as_json` one JSON object a row."""
     if as_json:
         for row in rows:
             print_json(row)
         return
+    cells = [[_shown(value) for value in row.values()] for row in rows]
+    names = list(rows[0]) if rows else []
+    if len(names) > _WIDEST and len(rows) < _WIDEST:  # a line for each name, as a terminal has room for
+        names, *cells = [list(line) for line in zip(names, *cells, strict=True)]
     # As `Text`: a label or directory called "[a]" is not markup.
     table = Table(title=Text(title), title_justify="left")
-    for name in rows[0] if rows else []:
+    for name in names:
         table.add_column(Text(name))
-    for row in rows:
-        shown = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values())
-        table.add_row(*map(Text, shown))
+    for line in cells:
+        table.add_row(*map(Text, line))
     results.print(table)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def standard_input() -> BinaryIO:

@@ -48,7 +48,7 @@ What you may want to change (key=value after the options; all keys: recipes/fine
   batch_size=32              texts a step
   max_length=256             longest input in tokens
   class_weights=balanced     when one class is rare; focal_gamma=2 is another answer to that
-  separator='"|"'            several labels of a text may be true: 交通|天气
+  separator='|'              several labels of a text may be true: 交通|天气
   label=[polarity,topic]     two columns of labels at once
   stride=64                  long texts are read in windows that share 64 tokens; nothing is cut
   craft.r_drop.weight=1      and adversarial, mixup, lora, freeze, ...: see the recipe file

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from erya import __version__
+from erya.errors import InputError
 from erya.evaluate.evaluation import Evaluation
 from erya.evaluate.measured import Measured
 from erya.evaluate.reading import DataFile, TrainTexts
@@ -111,9 +112,13 @@ def require_whole(predictor: Predictor, file: DataFile, *, max_length: int | Non
     """Look at the length of every text first: tokenising is a hundred times quicker than predicting.
 
     Raises:
-        InputError: texts are longer than the limit: how many, which, what to do.
+        InputError: texts are longer than the limit, and the task does not read them in windows: how many,
+            which, what to do.
     """
     report = EncodingReport()
     for chunk in file.chunks():
-        report += predictor.encode(chunk.examples, truncate=True, max_length=max_length).report
+        try:
+            predictor.encode(chunk.examples, truncate=False, max_length=max_length)
+        except InputError:  # how many there are in the whole file is worth knowing
+            report += predictor.encode(chunk.examples, truncate=True, max_length=max_length).report
     report.require_whole(predictor.limit(max_length, truncate=False))

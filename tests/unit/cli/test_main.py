@@ -146,3 +146,11 @@ def test_a_table_shows_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) 
     print_table("out[1]", [{"class": "[/a]", "[b]": 0.5}], as_json=False)
     out = capsys.readouterr().out
     assert all(shown in out for shown in ("out[1]", "[/a]", "[b]", "0.5"))
+
+
+def test_many_numbers_stand_below_each_other(capsys):
+    row = {f"score {number}": number / 7 for number in range(8)}
+    print_table("best", [row], as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert any("score 7" in line and "1" in line for line in lines) and all(len(line) <= 80 for line in lines)
+    assert sum("score" in line for line in lines) == 8

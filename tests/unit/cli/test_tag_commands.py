@@ -46,10 +46,16 @@ def test_train_evaluate_predict(erya, tiny_base, data, tmp_path):
     assert result["eval_f1"] > 0.9 and result["labels"][:2] == ["O", "B-PLACE"]
     status, stdout, _ = erya("evaluate", out / "model", data, "--out", tmp_path / "report", "--json")
     assert status == 0 and json.loads(stdout)["f1"] == pytest.approx(result["eval_f1"])
+    long = tmp_path / "long.bio"
+    long.write_text("房 B-PLACE\n间 I-PLACE\n很 O\n好 O\n" * 12, encoding="utf-8")
+    status, stdout, _ = erya("evaluate", out / "model", long, "--out", tmp_path / "long", "--json")
+    assert status == 0 and json.loads(stdout)["examples"] == 1, "read in windows, as in training"
     status, stdout, _ = erya("predict", out / "model", "房间很好")
     (found,) = json.loads(stdout)["entities"]
     assert status == 0 and 0.5 < found.pop("score") <= 1
     assert found == {"start": 0, "end": 2, "type": "PLACE", "text": "房间"}
+    status, _, stderr = erya("predict", out / "model", "房间\t很好", "--tab")
+    assert status == 2 and "--tab was given, but this model takes one text" in stderr
 
 
 def test_mistakes_are_said(erya, tiny_base, data, tmp_path):

@@ -12,6 +12,7 @@ from erya.config import validate  # noqa: E402
 from erya.data.records import Record  # noqa: E402
 from erya.errors import ConfigError, InputError  # noqa: E402
 from erya.tasks.classify.example import Example  # noqa: E402
+from erya.tasks.classify.kind import ClassifyKind  # noqa: E402
 from erya.tasks.classify.multi import MultiLabelTask, split_labels  # noqa: E402
 from erya.tasks.classify.recipe import ClassifyRecipe  # noqa: E402
 from erya.tasks.classify.task import ClassifyTask  # noqa: E402
@@ -146,3 +147,24 @@ def test_a_text_of_a_hundred_thousand_characters_is_read_in_windows(tiny_base):
     assert len(encoded.features) == -(-(100_000 - 22) // 18) + 1 and set(encoded.owners.tolist()) == {0}
     assert all(int(item.targets["labels"]) == 1 for item in encoded.features)
     assert encoded.report.truncated_texts == 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '{"text": "很好", "label": ["好评"]}\n{"text": "很差", "label": ["差评", "退款"]}\n',
+        '[{"data": {"text": "很好"}, "annotations": [{"result": [{"type": "choices", "from_name": "c",'
+        ' "value": {"choices": ["好评"]}}]}]}, {"data": {"text": "很差"}, "annotations": [{"result":'
+        ' [{"type": "choices", "from_name": "c", "value": {"choices": ["差评", "退款"]}}]}]}]',
+    ],
+    ids=["doccano", "label-studio"],
+)
+def test_exports_of_annotation_tools_are_read(rows, tmp_path):
+    path = tmp_path / ("export.json" if rows.startswith("[") else "export.jsonl")
+    path.write_text(rows, encoding="utf-8")
+    columns = {"text": "text", "label": "label"}
+    examples = list(ClassifyKind().examples(path, columns=columns, labelled=True))
+    assert [(each.text, each.label) for each in examples] == [("很好", "好评"), ("很差", "差评|退款")]
+    assert [each.label for each in ClassifyKind().examples(path, columns=columns, labelled=False)] == [
+        None
+    ] * 2

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from erya.checkpoints.info import KindName, ModelInfo, TaskName
+from erya.data.annotations.annotated import Annotated
+from erya.data.annotations.detection import detect_layout, read_annotated
 from erya.data.records import read_records
+from erya.errors import InputError
 from erya.tasks.classify.describing import describe, describe_multi
 from erya.tasks.classify.example import Example, read_example, require_label
-from erya.tasks.classify.multi import MultiLabelTask, split_labels
+from erya.tasks.classify.multi import MultiLabelTask, find_several
 from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.tasks.classify.sets import LabelSetsTask
-from erya.tasks.classify.task import ClassifyTask, find_labels, in_order
+from erya.tasks.classify.task import ClassifyTask, find_labels
 from erya.tasks.kind import Kind
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from erya.tasks.learner import Learner
 
 
+# Between the labels of a text in an export, as `separator` says it.
+EXPORTED = "|"
 AnyTask = ClassifyTask | MultiLabelTask | LabelSetsTask
 
 
@@ -41,7 +46,9 @@ class ClassifyKind:
     needs_pooler = True
 
     def examples(self, path: Path, *, columns: Mapping[str, str], labelled: bool) -> Iterator[Example]:
-        """The rows of a file with columns, perhaps compressed."""
+        """The rows of a file with columns, or the texts of an export of doccano or Label Studio."""
+        if _is_export(path):
+            return (of_annotated(text, labelled=labelled) for text in read_annotated(path))
         wanted = {field: column for field, column in columns.items() if labelled or field in self.inputs}
         return (read_example(record) for record in read_records(path, columns=wanted))
 
@@ -51,8 +58,7 @@ class ClassifyKind:
             sets = {name: find_labels([of_set(example, name) for example in train]) for name in recipe.label}
             return LabelSetsTask(sets, recipe.stride)
         if recipe.separator is not None:
-            joined = (split_labels(example.label or "", recipe.separator) for example in train)
-            labels = in_order({label for several in joined for label in several})
+            labels = find_several(train, recipe.separator)
             return MultiLabelTask(labels, recipe.separator, stride=recipe.stride)
         return ClassifyTask(find_labels(train), recipe.stride)
 
@@ -131,6 +137,26 @@ def _learner(
     if isinstance(task, MultiLabelTask):
         return MultiLabelLearner(network)
     return ClassifyLearner(network, class_weights=class_weights, focal_gamma=focal_gamma)
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is what an annotation tool wrote; of a broken one `read_records` says what is wrong."""
+    try:
+        return detect_layout(path) in ("doccano", "label_studio")
+    except InputError:
+        return False
+
+
+def of_annotated(text: Annotated, *, labelled: bool) -> Example:
+    """A text that was annotated, its labels in a row.
+
+    Raises:
+        InputError: it has no label, and one is wanted.
+    """
+    if labelled and text.labels is None:
+        raise InputError("nobody gave the text a label", where=text.where)
+    label = EXPORTED.join(text.labels or ()) if labelled else None
+    return Example(text.text, None, label, text.where, text.line)
 
 
 def of_set(example: Example, name: str) -> Example:
