@@ -16,7 +16,6 @@ from erya.tasks.embed.examples import Example, read_texts
 from erya.tasks.embed.kind import EmbedKind
 from erya.tasks.embed.recipe import EmbedRecipe, EmbedSettings
 from erya.tasks.embed.retrieval import closest
-from erya.tasks.embed.scores import best_threshold
 from erya.tasks.embed.task import EmbedTask, cosine
 from erya.tasks.texts import LengthLimit
 from erya.tokenizer.wordpiece import Tokenizer
@@ -131,7 +130,7 @@ def pairs(cosines: list[float], scores: list[float]):
 
 
 def test_the_threshold_is_the_best_on_the_dev_pairs() -> None:
-    task = EmbedTask(EmbedSettings(), similar_from=3.0)
+    task = EmbedTask(EmbedSettings(similar_from=3.0))
     vectors, examples = pairs([0.9, 0.8, 0.5, 0.4, 0.2], [5, 3, 2, 3, 0])
     calibration = task.calibration()
     calibration.add(vectors[:2], None, examples[:2])
@@ -147,11 +146,29 @@ def test_the_threshold_is_the_best_on_the_dev_pairs() -> None:
     assert EmbedTask(EmbedSettings()).calibration().task().options.threshold is None
 
 
-def test_pairs_of_one_cosine_cannot_be_parted() -> None:
-    assert best_threshold(np.array([0.5, 0.5, 0.1]), np.array([True, False, False])) == pytest.approx(0.3)
-    assert best_threshold(np.array([0.5, 0.1]), np.array([True, True])) is None
-    best = best_threshold(np.array([0.1, 0.9]), np.array([True, False]))
-    assert best == pytest.approx(0.1)
+def test_a_model_keeps_which_scores_mean_the_same() -> None:
+    """What it is judged by later is what its threshold was found by, whatever scores another file has."""
+    vectors, examples = pairs([0.9, 0.8, 0.5, 0.2], [5, 4, 3, 0])
+    calibration = EmbedTask(EmbedSettings(similar_from=4.0)).calibration()
+    calibration.add(vectors, None, examples)
+    info = ModelInfo(max_length=8, kind="embed", settings=calibration.task().settings)
+    opened = EmbedKind().task_from(info)
+    tally = opened.tally()
+    tally.add(opened.decode(vectors, None, examples), examples)
+    assert tally.scores().numbers()["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("cosines", "scores", "best"),
+    [([0.5, 0.5, 0.1], [1, 0, 0], 0.3), ([0.1, 0.9], [1, 0], 0.1), ([0.5, 0.1], [1, 1], None)],
+)
+def test_pairs_of_one_cosine_cannot_be_parted(cosines, scores, best) -> None:
+    task = EmbedTask(EmbedSettings(similar_from=1))
+    vectors, examples = pairs(cosines, scores)
+    tally = task.tally()
+    tally.add(task.decode(vectors, None, examples), examples)
+    found = tally.scores().best_threshold
+    assert found is None if best is None else found == pytest.approx(best, abs=1e-6)
 
 
 def test_passages_are_found_among_all() -> None:
@@ -207,7 +224,7 @@ def test_what_an_objective_needs_must_be_there() -> None:
         with pytest.raises(InputError, match=words):
             kind.task_for(recipe(objective=objective), train)
     task = kind.task_for(recipe(objective="simcse", pooling="cls", sizes=[8], similar_from=4), bare)
-    assert task.options == EmbedSettings(pooling="cls", sizes=(8,)) and task.similar_from == 4
+    assert task.options == EmbedSettings(pooling="cls", sizes=(8,), similar_from=4)
     with pytest.raises(InputError, match="the dev file is judged by"):
         kind.check(task, bare)
     with pytest.raises(InputError, match="some dev pairs have a score"):

@@ -65,7 +65,7 @@ class Embedder:
         for path in find_weights(self._directory).paths:
             digest.update(sha256_of(path).encode())
         digest.update(self._predictor.tokenizer.hash.encode())
-        settings = self._options.model_dump(mode="json", exclude={"threshold", "sizes"})
+        settings = self._options.model_dump(mode="json", exclude={"threshold", "similar_from", "sizes"})
         digest.update(to_json(settings).encode())
         return digest.hexdigest()
 

@@ -51,7 +51,7 @@ class EmbedKind:
             )
         if len({example.text for example in train}) < 2:
             raise InputError("all training texts are the same: there is nothing to tell apart")
-        return EmbedTask(recipe.settings, similar_from=recipe.similar_from)
+        return EmbedTask(recipe.settings)
 
     def task_from(self, info: ModelInfo) -> EmbedTask:
         """The settings of a model directory; of an encoder that was never told, the mean of its states."""

@@ -25,6 +25,7 @@ class EmbedSettings(StrictModel):
         query_prefix, passage_prefix: words before a text that asks, and before one that is to be found.
         sizes: widths to which a vector may be cut, besides the whole.
         threshold: pairs whose cosine is at least this mean the same; None where it is not known.
+        similar_from: the score from which a pair means the same in truth; None is above the middle of a file
     """
 
     pooling: TextPooling = "mean"
@@ -33,6 +34,7 @@ class EmbedSettings(StrictModel):
     passage_prefix: str = ""
     sizes: tuple[int, ...] = ()
     threshold: float | None = None
+    similar_from: float | None = None
 
 
 class EmbedMonitor(DevMonitor):
@@ -73,14 +75,14 @@ class EmbedRecipe(FinetuneRecipe):
         normalise: whether vectors come out with length 1.
         query_prefix, passage_prefix: words before a text, and before pairs and negatives.
         sizes: widths at which the loss is added, too, so that vectors may be cut to them.
-        similar_from: the score from which a pair counts as meaning the same; None is the middle of the dev
-            file's. The threshold is calibrated by it.
+        similar_from: see `EmbedSettings`. The threshold is calibrated by it.
         chunk_tokens: tokens computed at once, at most: memory, not results.
         batch_size: examples of a batch; all of them are compared with each other.
         train: how to train.
     """
 
     kind: ClassVar[KindName] = "embed"
+    whole_batches: ClassVar[str | None] = "a smaller chunk_tokens (a half), which keeps the batch whole"
 
     text: str = "text"
     pair: str = "pair"
@@ -135,4 +137,5 @@ class EmbedRecipe(FinetuneRecipe):
             query_prefix=self.query_prefix,
             passage_prefix=self.passage_prefix,
             sizes=self.sizes,
+            similar_from=self.similar_from,
         )

@@ -65,12 +65,9 @@ class EmbedTask:
 
     Attributes:
         options: what else there is to know.
-        similar_from: the score from which a pair counts as meaning the same, in calibration; None is the
-            middle of those seen.
     """
 
     options: EmbedSettings
-    similar_from: float | None = None
 
     @property
     def labels(self) -> None:
@@ -131,7 +128,7 @@ class EmbedTask:
 
     def tally(self) -> EmbedTally:
         """An empty one."""
-        return EmbedTally(threshold=self.options.threshold, similar_from=self.similar_from)
+        return EmbedTally(threshold=self.options.threshold, similar_from=self.options.similar_from)
 
     def calibration(self) -> EmbedCalibration:
         """One that finds the threshold."""
@@ -157,7 +154,7 @@ class EmbedCalibration:
     """
 
     def __init__(self, task: EmbedTask) -> None:
-        self._task, self._tally = task, EmbedTally(threshold=None, similar_from=task.similar_from)
+        self._task, self._tally = task, EmbedTally(threshold=None, similar_from=task.options.similar_from)
 
     def add(self, outputs: Sequence[NDArray[Any]], encoded: Encoded, examples: Sequence[Example]) -> None:
         """Take note of some pairs."""
