@@ -220,7 +220,8 @@ def _show(done: Evaluation, out: Path, *, as_json: bool) -> None:
         ]
         print_table(f"{done.data.name}: {done.ledger.adapter.words.classes.lower()}", rows, as_json=False)
     size = f"{done.num_examples:,} {done.ledger.adapter.words.item}"
-    print_table(f"{done.data.name}: {size}", _measures(done.estimates), as_json=False)
+    others = [{"measure": name, "value": f"{value:.4f}", "95 %": ""} for name, value in done.other_numbers]
+    print_table(f"{done.data.name}: {size}", _measures(done.estimates) + others, as_json=False)
     messages.print(f"report: {out / 'report.html'}", markup=False)
 
 
@@ -246,6 +247,17 @@ def _show_comparison(done: Comparison, out: Path, *, as_json: bool) -> None:
             "p": f"{one.p_value:.4f}",
         }
         for one in done.differences
+    ]
+    rows += [
+        {
+            "measure": name,
+            "first": f"{first:.4f}",
+            "second": f"{second:.4f}",
+            "difference": f"{second - first:+.4f}",
+            "95 %": "",
+            "p": "",
+        }
+        for name, first, second in done.untested
     ]
     print_table(f"{done.names[0]} and {done.names[1]} on {done.data.name}", rows, as_json=False)
     messages.print(done.verdict, markup=False)

@@ -106,10 +106,19 @@ class Comparison:
         return names if names[0] != names[1] else (str(self.first.model), str(self.second.model))
 
     @property
+    def untested(self) -> list[tuple[str, float, float]]:
+        """The task's numbers that are of no single example, such as those of rankings, of both models."""
+        theirs = dict(self.second.other_numbers)
+        return [(name, value, theirs[name]) for name, value in self.first.other_numbers if name in theirs]
+
+    @property
     def verdict(self) -> str:
         """What the tests say of the first measure, in a sentence."""
-        if not self.differences:
+        if not self.differences and not self.untested:
             return "There is nothing to compare them by: the file has no scores."
+        if not self.differences:
+            name, first, second = self.untested[0]
+            return f"{name} differs by {abs(second - first):.4f}; whether by chance is not tested."
         one = self.differences[0]
         differs = f"{one.title} differs by {abs(one.difference):.4f}"
         better = self.names[1] if one.difference > 0 else self.names[0]
@@ -135,13 +144,19 @@ class Comparison:
                 }
                 for one in self.differences
             },
+            "untested": {name: {"first": mine, "second": theirs} for name, mine, theirs in self.untested},
+            **(self._counts_plain() if self.first.ledger.adapter.judges_each else {}),
+            "first": self.first.to_dict(),
+            "second": self.second.to_dict(),
+        }
+
+    def _counts_plain(self) -> dict[str, Any]:
+        return {
             "both_right": int(self.counts[1, 1]),
             "only_first_right": int(self.counts[1, 0]),
             "only_second_right": int(self.counts[0, 1]),
             "both_wrong": int(self.counts[0, 0]),
             "mcnemar_p": self.mcnemar_p,
-            "first": self.first.to_dict(),
-            "second": self.second.to_dict(),
         }
 
 
@@ -244,6 +259,9 @@ def _of_ranks(measure: Measure, mine: Values, theirs: Values) -> Difference:
     assert of is not None
     rng = np.random.default_rng(SEED)
     first, second = of(mine), of(theirs)
+    if np.isnan(second - first):
+        nothing = float("nan")
+        return Difference(measure.name, measure.title, first, second, nothing, nothing, 1.0, measure.is_share)
     gaps, as_large = [], 1
     for _ in range(_ROUNDS_OF_RANKS):
         drawn = rng.integers(0, len(mine), len(mine))

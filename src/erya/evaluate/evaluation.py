@@ -125,6 +125,13 @@ class Evaluation:
         return find_label_errors(rows, truths.argmax(axis=1))
 
     @property
+    def other_numbers(self) -> list[tuple[str, float]]:
+        """The task's numbers that are not among the measures, such as those of rankings; eight at most."""
+        known = {one.name for one in self.estimates}
+        numbers = self.scores.numbers()
+        return [(name.replace("_", " "), value) for name, value in numbers.items() if name not in known][:8]
+
+    @property
     def warnings(self) -> list[str]:
         """What a reader must know before believing the scores."""
         return [*self._warnings_of_classes(), *self._warnings_of_texts()]

@@ -88,7 +88,7 @@ def render_report(
         "erya.evaluate",
         "report.html.jinja",
         evaluation=evaluation,
-        others=sections.other_numbers(evaluation),
+        others=evaluation.other_numbers,
         encoding=evaluation.encoding,
         cost=evaluation.cost,
         classes=sections.class_rows(evaluation),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from erya.evaluate.adapters.adapter import class_table
 from erya.evaluate.adapters.multi_label import MultiLabelAdapter
@@ -21,6 +22,7 @@ from erya.evaluate.plots import confusion_picture
 from erya.evaluate.relabel import MOST_SUSPECTS, Suspect, suspects_of
 from erya.evaluate.score_plots import calibration_picture, precision_recall_picture, scatter_picture
 from erya.files import to_json
+from erya.metrics.correlation import ranks
 from erya.train.directory import RECIPE_FILE
 
 _CONFUSED = 12
@@ -40,13 +42,6 @@ def class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     rows = class_rows_plain(evaluation)
     ends = class_intervals(evaluation.ledger) or [(None, None)] * len(rows)
     return [{**row, "low": low, "high": high} for row, (low, high) in zip(rows, ends, strict=True)]
-
-
-def other_numbers(evaluation: Evaluation) -> list[tuple[str, float]]:
-    """The task's numbers that are not among the measures, such as those of rankings; eight at most."""
-    known = {one.name for one in evaluation.estimates}
-    numbers = evaluation.scores.numbers()
-    return [(name.replace("_", " "), value) for name, value in numbers.items() if name not in known][:8]
 
 
 def averages(evaluation: Evaluation) -> list[tuple[str, dict[str, float]]]:
@@ -74,13 +69,22 @@ def class_rows_plain(evaluation: Evaluation) -> list[Mapping[str, Any]]:
 
 def scatter(evaluation: Evaluation) -> str | None:
     """Scores against the truth as a picture, of tasks that give numbers."""
+    found = _paired_numbers(evaluation)
+    return None if found is None else scatter_picture(found[1], found[2])
+
+
+def _paired_numbers(
+    evaluation: Evaluation,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None:
+    """Lines, truths and scores of the examples that have both; None where there are none, or too many."""
     columns = evaluation.ledger.adapter.scatter
-    if columns is None or not len(evaluation.ledger):
-        return None
     rows = evaluation.ledger.counts.dense()
-    if rows is None:
+    if columns is None or rows is None or not len(rows):
         return None
-    return scatter_picture(rows[:, columns[0]], rows[:, columns[1]])
+    kept = rows[:, columns[0]] > 0
+    if not kept.any():
+        return None
+    return evaluation.ledger.lines[kept], rows[kept, columns[1]], rows[kept, columns[2]]
 
 
 def confusion(evaluation: Evaluation) -> str | None:
@@ -180,25 +184,23 @@ def mistake_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def farthest(evaluation: Evaluation) -> list[Outcome]:
     """Where truth and score are farthest apart by rank, of tasks whose scores only ranks can judge."""
-    columns = evaluation.ledger.adapter.scatter
-    rows = evaluation.ledger.counts.dense()
-    if columns is None or rows is None or len(rows) < _FEWEST_RANKED:
+    found = None if evaluation.ledger.adapter.judges_each else _paired_numbers(evaluation)
+    if found is None or len(found[0]) < _FEWEST_RANKED:
         return []
-    truth, score = (rows[:, column].argsort().argsort() for column in columns)
-    gaps = np.abs(truth - score) / len(rows)
+    lines, truths, scores = found
+    gaps = np.abs(ranks(truths) - ranks(scores)) / len(lines)
     order = np.argsort(-gaps, kind="stable")[:_FARTHEST].tolist()
-    lines = evaluation.ledger.lines
     texts = dict(_texts(evaluation, {int(lines[place]) for place in order}))
     return [
         Outcome(
             line=int(lines[place]),
             text=texts[int(lines[place])][0],
             pair=texts[int(lines[place])][1],
-            truth=f"{rows[place, columns[0]]:g}",
-            predicted=f"{rows[place, columns[1]]:.3g}",
+            truth=f"{truths[place]:g}",
+            predicted=f"{scores[place]:.3g}",
             is_right=False,
             severity=float(gaps[place]),
-            counts=rows[place],
+            counts=np.zeros(0),
         )
         for place in order
     ]

@@ -193,6 +193,18 @@ def embedded(number: int, seed: int = 8) -> Made:
     return Made(task, examples, answers)
 
 
+def searched(number: int, seed: int = 9) -> Made:
+    """Pairs without a score: each text looks for its own among all."""
+    rng = np.random.default_rng(seed)
+    examples, answers = [], []
+    for line in range(2, number + 2):
+        vector, other = rng.normal(size=4), rng.normal(size=(1, 4))
+        examples.append(EmbedExample(f"{NASTY}{line}", f"乙{line}", (), None, f"f, line {line}", line))
+        near = (other + vector).astype(np.float32)
+        answers.append(Vector(NASTY, vector.astype(np.float32), f"乙{line}", 0.5, None, near))
+    return Made(EmbedTask(EmbedSettings()), examples, answers)
+
+
 MAKERS = {
     "classify": classified,
     "multi-label": multi_labelled,

@@ -2,7 +2,18 @@
 
 import numpy as np
 import pytest
-from made_outcomes import LABELS, MAKERS, NASTY, Made, classified, evaluation_of, read, tagged
+from made_outcomes import (
+    LABELS,
+    MAKERS,
+    NASTY,
+    Made,
+    classified,
+    embedded,
+    evaluation_of,
+    read,
+    searched,
+    tagged,
+)
 
 pytest.importorskip("torch")
 
@@ -12,6 +23,7 @@ from erya.evaluate.adapters.table import adapter_for
 from erya.evaluate.estimates import estimate_all
 from erya.evaluate.outcome import Mark
 from erya.evaluate.report import render_report, suspected_labels
+from erya.evaluate.sections import farthest
 from erya.tasks.tag.reading import Entity, Example
 from erya.tasks.tag.recipe import TagSettings
 from erya.tasks.tag.task import Prediction, TagTask
@@ -19,7 +31,7 @@ from erya.tasks.tag.task import Prediction, TagTask
 # What the task's own scores call the measures of the report.
 SHARED = {
     "classify": {"accuracy", "macro_f1", "weighted_f1"},
-    "multi-label": {"micro_f1", "macro_f1"},
+    "multi-label": {"micro_f1", "macro_f1", "subset_accuracy"},
     "sets": {"accuracy"},
     "tag": {"f1", "precision", "recall", "macro_f1"},
     "answer": {"f1", "exact_match"},
@@ -136,3 +148,31 @@ def test_questions_are_named_as_the_file_does():
         adapter_for(made.task).outcome(*made_of).name
         for made_of in zip(made.examples, made.answers, strict=True)
     ] == list("234567")
+
+
+def test_vectors_without_scores_show_how_well_texts_are_found_and_nothing_else(tmp_path):
+    done = evaluation_of(searched(30), tmp_path / "f.tsv")
+    assert done.estimates == () and farthest(done) == []
+    html = render_report(done, training=[])
+    found = dict(done.scores.numbers())
+    for name in ("mrr@10", "ndcg@10", "recall@1"):
+        assert name in html and f"<b>{found[name]:.4f}</b>" in html
+    assert "Spearman" not in html and "Scores against the truth" not in html
+    assert "everything was answered as the truth says" not in html and "Parts of the file" not in html
+
+
+def test_equal_truths_share_their_rank_when_the_farthest_are_looked_for(tmp_path):
+    made = embedded(200)
+    turned = Made(made.task, made.examples[::-1], made.answers[::-1])
+    found, again = (farthest(evaluation_of(one, tmp_path / "f.tsv")) for one in (made, turned))
+    assert [one.severity for one in found] == pytest.approx([one.severity for one in again])
+
+
+def test_spans_that_do_not_fit_stand_in_the_report(tmp_path):
+    done = evaluation_of(tagged(20), tmp_path / "f.tsv")
+    assert "Annotated spans that do not fit" not in render_report(done, training=[])
+    done.encoding.note_misfit("begin inside a token", "f, line 3")
+    html = render_report(done, training=[])
+    assert (
+        "Annotated spans that do not fit" in html and "1 begin inside a token" in html and "f, line 3" in html
+    )

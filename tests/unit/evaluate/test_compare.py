@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from made_outcomes import MAKERS, NASTY
+from made_outcomes import MAKERS, NASTY, evaluation_of, searched
 from tiny_reviews import NEGATIVE, POSITIVE, write_reviews
 
 pytest.importorskip("torch")
 
 from erya.errors import InputError
-from erya.evaluate.compare import compare
+from erya.evaluate.compare import Comparison, compare
 from erya.evaluate.comparison_report import render_comparison
 from erya.evaluate.run import evaluate
 from erya.metrics.significance import mcnemar
@@ -105,3 +105,14 @@ def test_models_that_cannot_be_compared(models, data, tiny_run):
     other.kind = type("Kind", (), {"name": "tag"})()
     with pytest.raises(InputError, match="one model is for classify, the other for tag"):
         compare(models[0], other, data, models=(tiny_run, tiny_run), columns=COLUMNS)
+
+
+def test_how_well_texts_are_found_is_shown_of_both_and_not_said_to_be_tested(tmp_path):
+    first, second = (evaluation_of(searched(30, seed), tmp_path / "f.tsv") for seed in (1, 2))
+    done = Comparison(first, second, (), np.zeros((2, 2), np.int64), 1.0, (), ())
+    mine, theirs = (one.scores.numbers()["mrr@10"] for one in (first, second))
+    assert done.untested[0] == ("mrr@10", mine, theirs) and "not tested" in done.verdict
+    html = render_comparison(done)
+    assert f"{mine:.4f}" in html and f"{theirs:.4f}" in html
+    assert "McNemar" not in html and "Pairs only" not in html
+    assert "mcnemar_p" not in done.to_dict() and done.to_dict()["untested"]["mrr@10"]["first"] == mine

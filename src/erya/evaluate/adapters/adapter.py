@@ -61,8 +61,13 @@ class Adapter(Protocol):
         ...
 
     @property
-    def scatter(self) -> tuple[int, int] | None:
-        """Which two counts are the truth and the model's score, of tasks that give numbers."""
+    def scatter(self) -> tuple[int, int, int] | None:
+        """Of tasks that give numbers, which counts are: that there are any, the truth, the model's score."""
+        ...
+
+    @property
+    def judges_each(self) -> bool:
+        """Whether one example by itself is right or wrong; of vectors only all together are good or bad."""
         ...
 
     def outcome(self, example: Any, prediction: Any) -> Outcome:

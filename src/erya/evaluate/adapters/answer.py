@@ -22,6 +22,7 @@ class AnswerAdapter:
     class_counts = None
     cells: tuple[str, ...] = ()
     scatter = None
+    judges_each = True
     words = Words(item="questions", text="context", pair="question", claim="answers", right="exact match")
 
     def __init__(self, *, may_refuse: bool) -> None:

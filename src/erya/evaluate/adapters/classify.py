@@ -23,7 +23,8 @@ class ClassifyAdapter:
     """
 
     words = Words()
-    scatter: tuple[int, int] | None = None
+    scatter: tuple[int, int, int] | None = None
+    judges_each = True
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.classes = self.cells = tuple(labels)

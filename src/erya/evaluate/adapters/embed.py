@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from erya.evaluate.adapters.adapter import Words
@@ -20,11 +22,12 @@ class EmbedAdapter:
     classes: tuple[str, ...] = ()
     class_counts = None
     cells: tuple[str, ...] = ()
-    scatter = _TRUTH, _COSINE
+    scatter = _SCORED, _TRUTH, _COSINE
+    judges_each = False
     words = Words(item="pairs", text="pair")
     measures: tuple[Measure, ...] = (
-        Measure("spearman", "Spearman", of_rows=lambda rows: spearman(*_scored(rows))),
-        Measure("pearson", "Pearson", of_rows=lambda rows: pearson(*_scored(rows))),
+        Measure("spearman", "Spearman", of_rows=lambda rows: _of_scored(spearman, rows)),
+        Measure("pearson", "Pearson", of_rows=lambda rows: _of_scored(pearson, rows)),
     )
 
     def outcome(self, example: Example, prediction: Prediction) -> Outcome:
@@ -43,6 +46,7 @@ class EmbedAdapter:
         )
 
 
-def _scored(rows: Values) -> tuple[Values, Values]:
-    scored = rows[:, _SCORED] > 0
-    return rows[scored, _TRUTH], rows[scored, _COSINE]
+def _of_scored(measure: Callable[[Values, Values], float], rows: Values) -> float:
+    """A correlation over the pairs that have a score; NaN where hardly any has."""
+    scored = rows[rows[:, _SCORED] > 0]
+    return measure(scored[:, _TRUTH], scored[:, _COSINE]) if len(scored) > 1 else float("nan")

@@ -20,7 +20,8 @@ class LabelSetsAdapter:
         task: whose sets there are.
     """
 
-    scatter: tuple[int, int] | None = None
+    scatter: tuple[int, int, int] | None = None
+    judges_each = True
     words = Words()
 
     def __init__(self, task: LabelSetsTask) -> None:

@@ -69,7 +69,8 @@ class MatchNumbersAdapter:
     classes: tuple[str, ...] = ()
     class_counts = None
     cells: tuple[str, ...] = ()
-    scatter = _TRUTH, _SCORE
+    scatter = _COUNT, _TRUTH, _SCORE
+    judges_each = True
     words = Words(item="pairs", text="pair", right="within a tenth of the range")
 
     def __init__(self, task: MatchTask) -> None:

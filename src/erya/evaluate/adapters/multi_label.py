@@ -22,6 +22,7 @@ class MultiLabelAdapter:
 
     cells: tuple[str, ...] = ()
     scatter = None
+    judges_each = True
     words = Words(classes="Labels", claim="labels", right="share true")
 
     def __init__(self, task: MultiLabelTask) -> None:
@@ -33,7 +34,7 @@ class MultiLabelAdapter:
         self.measures = (
             Measure("micro_f1", "micro F1", of_sums=lambda sums: micro(sums)[2]),
             Measure("macro_f1", "macro F1", of_sums=self.class_counts.macro_f1),
-            ratio("exact_match", "all labels right", _RIGHT, _TEXTS),
+            ratio("subset_accuracy", "all labels right", _RIGHT, _TEXTS),
         )
 
     def outcome(self, example: Example, prediction: MultiLabelPrediction) -> Outcome:

@@ -31,6 +31,7 @@ class TagAdapter:
         self.class_counts = ClassCounts(_TYPES, len(self.classes))
         self.cells = (*self.classes, _NOTHING)
         self.scatter = None
+        self.judges_each = True
         self.words = Words(classes="Types", claim="entities", right="precision")
         micro = self.class_counts.micro
         self.measures = (
