@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from erya.config import StrictModel
 from erya.data.ramp import Ramp
 from erya.runtime import Precision
-from erya.train.optimisers.recipe import AdamWRecipe, OptimiserRecipe
+from erya.train.optimisers.recipe import GREATEST_RATE, AdamWRecipe, OptimiserRecipe
 from erya.train.trackers.tracker import TrackerName
 
 # What may differ when a run is resumed: how long it goes on, how often it looks up, how the same global
@@ -218,7 +218,7 @@ class TrainRecipe(StrictModel):
     batch_ramp: BatchRamp | None = None
     micro_batch_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
     optimiser: OptimiserRecipe = AdamWRecipe()
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, le=GREATEST_RATE)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     schedule: Literal["linear", "cosine", "constant", "wsd"] = "linear"
     decay_ratio: float = Field(default=0.1, gt=0, le=1)

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from erya.config import StrictModel
 
+# Not far above, a step is no float32 number any more, and no optimiser takes it.
+GREATEST_RATE = 1e30
+
 
 class AdamWRecipe(StrictModel):
     """AdamW for everything.
@@ -34,7 +37,7 @@ class MuonRecipe(StrictModel):
     """
 
     kind: Literal["muon"]
-    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, le=GREATEST_RATE)
     momentum: float = Field(default=0.95, ge=0, lt=1)
     decay_embeddings: bool = True
 
