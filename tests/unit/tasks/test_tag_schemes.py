@@ -56,6 +56,9 @@ def test_tags_that_break_the_rules_are_read_as_conll_has_it(names, spans):
         ("O S-n B-n I-n", "B-n I-n S-n I-n", [(0, 1, "n"), (2, 2, "n"), (3, 3, "n")]),
         ("O PER LOC", "PER PER LOC O", [(0, 1, "PER"), (2, 2, "LOC")]),
         ("I_n O B_n", "B_n I_n O", [(0, 1, "n")]),
+        ("B I", "B I I B B", [(0, 2, "word"), (3, 3, "word"), (4, 4, "word")]),
+        ("B M E S", "B M E S B E", [(0, 2, "word"), (3, 3, "word"), (4, 5, "word")]),
+        ("O S M", "S S O M", [(0, 1, "S"), (3, 3, "M")]),
     ],
 )
 def test_labels_of_other_models(labels, text, spans):

@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tag_answers import example, made_task, open_vocabulary, places_of, right_outputs
 
-from erya.tasks.tag.targets import IN_NO_WINDOW, OVERLAPPING, TAGS, TOUCHING
+from erya.tasks.tag.recipe import TagSettings
+from erya.tasks.tag.targets import IN_NO_WINDOW, OVERLAPPING, TAGS, TOUCHING, UNSAYABLE
+from erya.tasks.tag.task import TagTask
 from erya.tasks.tag.tokens import BARE_BORDER, CUT_OFF, INSIDE_A_TOKEN, NO_TOKEN, TextTokens
 from erya.tasks.texts import LengthLimit
 from erya.tokenizer.wordpiece import Tokenizer
@@ -139,6 +141,15 @@ def test_reasons_are_counted_with_their_places(tmp_path) -> None:
     touching = made_task("linear", TYPES, scheme="io")
     report = touching.encode([example(text, (0, 1, "PER"), (1, 2, "PER"))], tokenizer, limit=WHOLE).report
     assert report.misfits == {TOUCHING: 2}
+
+
+def test_what_the_labels_of_another_model_cannot_say_is_counted(tmp_path) -> None:
+    tokenizer = open_vocabulary(tmp_path, "张三北京", mode="native")
+    task = TagTask(("O", "B-PER", "B-LOC", "I-LOC"), TagSettings())
+    example_of_both = example("张三北京", (0, 2, "PER"), (2, 4, "LOC"))
+    encoded = task.encode([example_of_both], tokenizer, limit=WHOLE)
+    assert encoded.report.misfits == {UNSAYABLE: 1}
+    assert encoded.features[0].row_targets[TAGS].tolist() == [-100, 0, 0, 2, 3, -100]
 
 
 def test_a_span_that_no_window_holds_is_counted(tmp_path) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.data.annotations.tags import UNTYPED
 from erya.errors import CheckpointError
 from erya.tasks.tag.viterbi import Transitions
 
@@ -23,6 +24,7 @@ _ROLES: dict[SchemeName, str] = {"io": "I", "bio": "BI", "bioes": "BIES"}
 # What others call beginning, inside, end and single: BMES, BILOU.
 _SAME = {"M": "I", "L": "E", "U": "S"}
 _TAG = re.compile(r"([BIMESLU])[-_](.+)", re.DOTALL)
+_BARE = re.compile(r"[BIMESLU]")
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,14 @@ class TagSet:
     def of_labels(cls, labels: Sequence[str]) -> TagSet:
         """What labels of any token classifier mean: BIO, BMES, BILOU, BIOS, or types by themselves.
 
+        Where all are bare roles, as `B` and `I` of models that cut words, there is one type, `word`.
+
         Raises:
             CheckpointError: two labels mean the same.
         """
-        found = [_meaning(label) for label in labels]
+        is_bare = "B" in labels and all(_BARE.fullmatch(label) or label == OUTSIDE for label in labels)
+        named = [f"{label}-{UNTYPED}" if is_bare and label != OUTSIDE else label for label in labels]
+        found = [_meaning(label) for label in named]
         if len(set(found)) < len(found):
             twice = next(pair for pair in found if found.count(pair) > 1)
             raise CheckpointError(f"two labels mean {'-'.join(part for part in twice if part)!r}")
@@ -81,11 +87,15 @@ class TagSet:
     def _indices(self) -> dict[tuple[str, str], int]:
         return {pair: tag for tag, pair in enumerate(zip(self.roles, self.types, strict=True))}
 
+    def can_say(self, kind: str, num_tokens: int) -> bool:
+        """Whether there are tags for a span of this type and length; a foreign model may lack some."""
+        return all((role, kind) in self._indices for role in self._roles_of(kind, num_tokens))
+
     def tag(self, spans: Sequence[tuple[int, int, str]], num_tokens: int) -> NDArray[np.int64]:
         """The tags of a sequence.
 
         Args:
-            spans: first token, last token and type of each; none overlaps another.
+            spans: first token, last token and type of each, all of which it can say; none overlaps another.
             num_tokens: of the sequence.
         Returns:
             Shape (num_tokens,).
@@ -93,13 +103,18 @@ class TagSet:
         known = self._indices
         tags = np.full(num_tokens, known.get((OUTSIDE, ""), 0), dtype=np.int64)
         for first, last, kind in spans:
-            roles = ["I"] * (last - first + 1)
-            roles[-1] = "E" if ("E", kind) in known else "I"
-            roles[0] = "B" if ("B", kind) in known else roles[0]
-            if first == last and ("S", kind) in known:
-                roles[0] = "S"
+            roles = self._roles_of(kind, last - first + 1)
             tags[first : last + 1] = [known[role, kind] for role in roles]
         return tags
+
+    def _roles_of(self, kind: str, num_tokens: int) -> list[str]:
+        """The roles of the tokens of a span."""
+        roles = ["I"] * num_tokens
+        roles[-1] = "E" if ("E", kind) in self._indices else "I"
+        roles[0] = "B" if ("B", kind) in self._indices else roles[0]
+        if num_tokens == 1 and ("S", kind) in self._indices:
+            roles[0] = "S"
+        return roles
 
     def spans(
         self, tags: NDArray[np.integer], bounds: NDArray[np.integer]

@@ -18,6 +18,7 @@ from erya.tokenizer.encoding import Encoding
 # how many there are.
 TAGS, ENTITIES, NUM_ENTITIES = "tags", "entities", "num_entities"
 LEFT_OUT = -100
+UNSAYABLE = "are of a length for which the labels of this model have no tags"
 OVERLAPPING = "overlap another, which only head=span_pairs can say"
 TOUCHING = "touch another of their type, which scheme=io cannot say"
 IN_NO_WINDOW = "are whole in no window (a greater stride or max_length holds them)"
@@ -52,6 +53,9 @@ def tag_windows(
         first, last = (int(tokens.ranks[token]) for token in placed)
         if kept and first <= kept[-1][1]:
             misfit(OVERLAPPING, entity)
+            continue
+        if not tags.can_say(entity.type, last - first + 1):
+            misfit(UNSAYABLE, entity)
             continue
         kept.append((first, last, entity.type))
         owners.append(entity)
