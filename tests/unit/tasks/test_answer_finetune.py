@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from erya.config import validate  # noqa: E402
 from erya.errors import InputError  # noqa: E402
+from erya.evaluate.run import evaluate  # noqa: E402
 from erya.tasks.answer.recipe import AnswerRecipe  # noqa: E402
 from erya.tasks.answer.scores import AnswerTally  # noqa: E402
 from erya.tasks.finetune import finetune  # noqa: E402
@@ -136,3 +137,17 @@ def test_all_answerable_questions_have_no_threshold(tiny_base, tmp_path):
     predictor = Predictor.open(tmp_path / "run" / "model", device="cpu")
     (prediction,) = predictor.predict(["好不"], ["很大"])
     assert prediction.no_answer_score is None and len(prediction.answers) > 0
+
+
+def test_a_model_that_refuses_misplaced_answers_is_evaluated_on_them_and_counts_them(run, tmp_path):
+    path = tmp_path / "test.jsonl"
+    context = "房间很大，服务很好。"
+    rows = [{"question": "服务", "context": context, "answers": [{"text": "很好", "start": n}]} for n in (0, 7)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    model = run[0] / "model"
+    predictor = Predictor.open(model, device="cpu")
+    assert predictor.task.options.bad_answers == "refuse"
+    columns = {field: field for field in ("question", "context", "answers")}
+    done = evaluate(predictor, path, model=model, columns=columns)
+    assert done.num_examples == 2 and done.encoding.misfits.total() == 1
+    assert any("line 2" in line or "line 1" in line for line in done.encoding.lines())
