@@ -11,7 +11,9 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
+from erya.config import validate  # noqa: E402
 from erya.data.batches import pack  # noqa: E402
+from erya.errors import ConfigError  # noqa: E402
 from erya.models.config import EncoderConfig  # noqa: E402
 from erya.models.encoder import Encoder  # noqa: E402
 from erya.models.heads.sentence import SentenceEncoder  # noqa: E402
@@ -19,8 +21,9 @@ from erya.models.initialise import initialise  # noqa: E402
 from erya.nn.packing import PackedTensors  # noqa: E402
 from erya.tasks.embed.examples import Example  # noqa: E402
 from erya.tasks.embed.head import Contrast, EmbedLearner, texts_of  # noqa: E402
+from erya.tasks.embed.kind import EmbedKind  # noqa: E402
 from erya.tasks.embed.loss import contrastive_loss, cosent_loss, same_text  # noqa: E402
-from erya.tasks.embed.recipe import EmbedSettings  # noqa: E402
+from erya.tasks.embed.recipe import EmbedRecipe, EmbedSettings  # noqa: E402
 from erya.tasks.embed.task import EmbedTask  # noqa: E402
 from erya.tasks.texts import LengthLimit  # noqa: E402
 from erya.tokenizer.wordpiece import Tokenizer  # noqa: E402
@@ -232,3 +235,13 @@ def test_texts_stand_alone(tokenizer) -> None:
                 np.testing.assert_allclose(vector, single, atol=1e-6)
                 assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
     assert texts_of(together).lengths == tuple(len(text) + 2 for one in examples for text in one.texts)
+
+
+def test_simcse_wants_dropout() -> None:
+    files = {"model": "m", "train_file": "t", "dev_file": "d", "objective": "simcse"}
+    encoder = learner(30, objective="simcse", chunk_tokens=64).network.encoder
+    kind, task = EmbedKind(), EmbedTask(EmbedSettings())
+    with pytest.raises(ConfigError, match="this model has no dropout"):
+        kind.new_learner(encoder, task, validate(EmbedRecipe, files, where="the test"), [])
+    mended = files | {"craft": {"hidden_dropout_prob": 0.1}}
+    assert kind.new_learner(encoder, task, validate(EmbedRecipe, mended, where="the test"), [])

@@ -102,6 +102,8 @@ class EmbedKind:
                 "other, which those of several processes are not",
                 hint="run it without torchrun; chunk_tokens lets one process take large batches",
             )
+        if recipe.objective == "simcse":
+            _require_dropout(encoder, recipe)
         network = SentenceEncoder(encoder, pooling=recipe.pooling)
         contrast = Contrast(recipe.objective, recipe.temperature, recipe.sizes)
         return EmbedLearner(
@@ -116,6 +118,19 @@ class EmbedKind:
 
         network = SentenceEncoder(load_encoder(model, pooler=False), pooling=task.options.pooling)
         return EmbedLearner(network, normalise=task.options.normalise)
+
+
+def _require_dropout(encoder: Encoder, recipe: EmbedRecipe) -> None:
+    """Without dropout the two views of a text are one, and nothing is learnt from them."""
+    from erya.tasks.craft.dropouts import has_dropout
+
+    craft = recipe.craft
+    given = (craft.hidden_dropout_prob, craft.attention_dropout_prob, craft.lora and craft.lora.dropout_prob)
+    if not any(given) and not has_dropout(encoder.modules()):
+        raise ConfigError(
+            "objective=simcse compares texts with themselves under other dropout, and this model has no dropout",
+            hint="set craft.hidden_dropout_prob=0.1",
+        )
 
 
 if TYPE_CHECKING:
