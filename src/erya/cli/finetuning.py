@@ -127,6 +127,10 @@ def fine_tune(config: FinetuneRecipe, order: Order) -> None:
         typer.Exit: with code 130, when it was interrupted.
     """
     if order.find_rate:
+        if order.folds > 1 or order.seeds > 1:
+            raise ConfigError(
+                "--find-rate trains nothing", hint="first without --seeds and --folds, then with them"
+            )
         find_rate(config, order.out, as_json=order.as_json)
     elif order.folds > 1:
         if order.seeds > 1:

@@ -29,7 +29,7 @@ RoBERTa, ...).
 
 What is predicted is, in this order: `-` (or nothing), the lines of stdin; an existing file; otherwise the
 argument itself. A file or stdin holds a text a line. With --tab each line holds two texts with a tab between
-them (for `answer` question and context). A .tsv, .csv or .jsonl file (perhaps compressed) is read by columns:
+them (for `answer` question and context). A .tsv, .csv, .jsonl or .parquet file is read by columns:
 --text (for `answer` the question), and --pair for second texts (for `answer` the context); --jsonl says that
 stdin holds JSON objects. A .json file is read as the task's training files are (for `answer`, SQuAD's form).
 
@@ -41,11 +41,13 @@ Example:
   printf '怎么还款\\t如何还款\\n' | erya predict runs/same_question/model - --tab
 """
 _Row = TypeVar("_Row")
-_TABLES = re.compile(r"\.(tsv|csv|jsonl)(\.(gz|xz|bz2|zst))?$", re.IGNORECASE)
+# Characters of the texts that are in memory at once, about: a book is answered by itself.
+_GROUP_CHARACTERS = 1 << 19
+_TABLES = re.compile(r"\.((tsv|csv|jsonl)(\.(gz|xz|bz2|zst))?|parquet)$", re.IGNORECASE)
 # Read as the task's training files are: questions on passages, texts with their entities.
 _DOCUMENTS = re.compile(r"\.json(\.(gz|xz|bz2|zst))?$", re.IGNORECASE)
 # What nobody would ask to have classified: a name without spaces that ends like a data file.
-_LOOKS_LIKE_A_FILE = re.compile(r"\S+\.(txt|tsv|csv|jsonl|json|gz|xz|bz2|zst)", re.IGNORECASE)
+_LOOKS_LIKE_A_FILE = re.compile(r"\S+\.(txt|tsv|csv|jsonl|json|parquet|gz|xz|bz2|zst)", re.IGNORECASE)
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +67,7 @@ def _predict(
     truncate: bool = typer.Option(False, "--truncate", help="Cut texts longer than the limit."),
     max_length: int = typer.Option(None, help="Longest input in tokens.  [default: the model's]"),
     batch_tokens: int = typer.Option(8192, min=1, help="Tokens computed at once."),
-    chunk: int = typer.Option(256, min=1, help="Texts read before answering; 1 answers each line at once."),
+    chunk: int = typer.Option(256, min=1, help="Most texts read before answering; 1: each line at once."),
     precision: str = PrecisionOption,
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
 ) -> None:
@@ -74,8 +76,12 @@ def _predict(
     from erya.tasks.texts import EncodingReport
 
     kind = kind_of(model)
-    fields = _fields(kind.inputs, text=text, pair=pair)
+    fields = _fields(kind.inputs, text=text, pair=pair, tab=tab)
     examples: Iterator[Any]
+    if tab and (jsonl or (_has_columns(source) and _exists(Path(source)))):
+        raise InputError("--tab is for lines of text; where there are columns, --text and --pair name them")
+    if jsonl and source != "-":
+        raise InputError("--jsonl is for stdin; what a file holds its name says", where=source)
     if _DOCUMENTS.search(source) and _exists(Path(source)):
         examples = _started(kind.examples(Path(source), columns=fields, labelled=False))
         predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
@@ -85,7 +91,7 @@ def _predict(
         examples = _examples(records, predictor)
     total = EncodingReport()
     with counting("predicting", unit="texts") as progress:
-        while group := list(itertools.islice(examples, chunk)):
+        for group in _groups(examples, kind.inputs, chunk):
             predictions, report = predictor.predict_examples(
                 group, truncate=truncate, max_length=max_length, batch_tokens=batch_tokens
             )
@@ -99,15 +105,20 @@ def _predict(
             messages.print(line, markup=False)
 
 
-def _fields(inputs: tuple[str, ...], *, text: str | None, pair: str | None) -> dict[str, str]:
+def _fields(inputs: tuple[str, ...], *, text: str | None, pair: str | None, tab: bool) -> dict[str, str]:
     """The fields the task takes, as far as they are given, and the columns they stand in."""
     first, *others = inputs
     fields = {first: text or first}
-    if pair is not None and not others:
-        raise InputError("--pair was given, but this model takes one text at a time")
+    if (pair is not None or tab) and not others:
+        option = "--tab" if pair is None else "--pair"
+        raise InputError(f"{option} was given, but this model takes one text at a time")
     if others and (pair is not None or others[0] != "pair"):
         fields[others[0]] = pair or others[0]
     return fields
+
+
+def _has_columns(source: str) -> bool:
+    return bool(_TABLES.search(source) or _DOCUMENTS.search(source))
 
 
 def _records(source: str, *, fields: dict[str, str], tab: bool, jsonl: bool) -> Iterator[Record]:
@@ -137,6 +148,20 @@ def _records(source: str, *, fields: dict[str, str], tab: bool, jsonl: bool) -> 
 
 def _examples(records: Iterator[Record], predictor: Predictor) -> Iterator[Any]:
     return map(predictor.task.read, records)
+
+
+def _groups(examples: Iterator[Any], inputs: tuple[str, ...], chunk: int) -> Iterator[list[Any]]:
+    """`chunk` examples at a time, or fewer where they are long; each group ends as soon as it is full."""
+    group: list[Any] = []
+    size = 0
+    for example in examples:
+        group.append(example)
+        size += sum(len(getattr(example, name) or "") for name in inputs)
+        if len(group) == chunk or size >= _GROUP_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _exists(path: Path) -> bool:

@@ -31,6 +31,12 @@ Averaged = Literal["rows", "numbers", "logits"]
 
 # Sentence vectors of models that were trained apart have nothing in common that a mean could keep.
 _APART: tuple[KindName | TaskName | None, ...] = ("embed", None)
+# Heads whose logits are no scores yet: a chain looks for its best path, pairs are scored by products of
+# vectors (and the product of two means is not the mean of the products).
+_HEADS_APART = {
+    "crf": "a chain of tags (head: crf)",
+    "span_pairs": "scores of pairs of places (head: span_pairs)",
+}
 
 
 class EnsembleLearner(nn.Module):
@@ -158,8 +164,8 @@ def _require_alike(models: Sequence[Path]) -> str:
     info = read_configuration(first)[2]
     if (kind := info.kind or info.task) in _APART:
         raise ConfigError(f"models for {kind or 'no task'} cannot be averaged", where=str(first))
-    if info.settings.get("head") == "crf":
-        raise ConfigError("taggers with a chain of tags (head: crf) cannot be averaged", where=str(first))
+    if (why := _HEADS_APART.get(info.settings.get("head", ""))) is not None:
+        raise ConfigError(f"taggers with {why} cannot be averaged", where=str(first))
     known = _known_by(first, info)
     for model in others:
         other = _known_by(model, read_configuration(model)[2])

@@ -89,7 +89,7 @@ def finetune(
     prepared = prepare(recipe, tell)
     if recipe.craft.cached_states is not None:
         prepared = _with_states(recipe, prepared, directory)
-    trainable = TaskTrainable(prepared.learner)
+    trainable = TaskTrainable(prepared.learner, whole_batches=recipe.whole_batches)
     dev = DevSet(
         trainable,
         prepared.task,

@@ -66,9 +66,11 @@ class FinetuneRecipe(StrictModel):
         classifier_dropout_prob: before the head's last layer; None is the encoder's.
         craft: what is done besides, all of it off unless asked for.
         train: how to train.
+        whole_batches: where a part of a batch would have another loss, what to do when memory runs out.
     """
 
     kind: ClassVar[KindName]
+    whole_batches: ClassVar[str | None] = None
 
     model: str
     train_file: str

@@ -17,10 +17,12 @@ class TaskTrainable:
 
     Args:
         learner: of any task.
+        whole_batches: see `FinetuneRecipe`.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, *, whole_batches: str | None = None) -> None:
         assert isinstance(learner, nn.Module)
+        self.whole_batches = whole_batches
         self.learner: Learner = learner
         self.module: nn.Module = learner
 

@@ -322,7 +322,7 @@ class Loop:
                 cause = shortage(error)
             # Not in the handler: the error holds on to the tensors of the step that failed.
             self.optimiser.zero_grad()
-            self.micro_batches.halve(micro_batches, cause=cause)
+            self.micro_batches.halve(micro_batches, self.trainable, cause=cause)
 
     def _measure(
         self, result: StepResult, batches: Sequence[PackedBatch], seconds: float

@@ -13,7 +13,7 @@ from erya.data.plan import Share
 from erya.errors import TrainingError
 from erya.train.memory import free_bytes, guess_tokens, kept_bytes
 from erya.train.parallel import Spread
-from erya.train.protocols import Source, Tell, Trainable
+from erya.train.protocols import Source, Tell, Trainable, WholeBatches
 from erya.train.recipe import TrainRecipe
 from erya.train.state import RunState
 
@@ -70,13 +70,24 @@ class MicroBatches:
             f"{kept / batch.num_tokens / 1024:,.0f} KiB, {free / 2**30:,.1f} GiB are free"
         )
 
-    def halve(self, micro_batches: Sequence[PackedBatch], *, cause: str) -> None:
+    def halve(self, micro_batches: Sequence[PackedBatch], trainable: Trainable, *, cause: str) -> None:
         """Use smaller micro-batches from now on, since `micro_batches` did not fit.
 
+        Args:
+            micro_batches: of the step that failed.
+            cause: what the system said.
+            trainable: may say that its batches may not be cut.
         Raises:
-            TrainingError: they cannot be cut further, or other ranks wait for this one amid a step.
+            TrainingError: they cannot be cut further, may not be, or other ranks wait for this one amid a
+                step.
         """
         largest = max(batch.num_tokens for batch in micro_batches)
+        if isinstance(trainable, WholeBatches) and trainable.whole_batches is not None:
+            raise TrainingError(
+                f"a batch of {largest} tokens does not fit into memory, and a part of it would have another "
+                f"loss: {cause}",
+                hint=trainable.whole_batches,
+            )
         if all(batch.num_sequences == 1 for batch in micro_batches):
             raise TrainingError(
                 f"a single sequence of {largest} tokens does not fit into memory: {cause}",

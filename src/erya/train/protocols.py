@@ -70,6 +70,14 @@ class Stacked(Protocol):
     """How many matrices of one shape are stacked along the rows of its weight."""
 
 
+@runtime_checkable
+class WholeBatches(Protocol):
+    """A trainable that may have losses of a whole batch which its parts do not add up to."""
+
+    whole_batches: str | None
+    """What a user is to do when memory runs out, since batches may not be cut; None where they may."""
+
+
 class Source(Protocol):
     """The training data as a pure function of the place in it: nothing to rewind when a run is resumed."""
 

@@ -10,7 +10,7 @@ from tiny_reviews import NEGATIVE, POSITIVE
 
 pytest.importorskip("torch")
 
-from erya.cli import main
+from erya.cli import main, predict
 from erya.tasks.predictor import Predictor
 
 
@@ -95,6 +95,9 @@ def test_pairs_by_tab(erya, tiny_run):
         (["no/model", "很好"], "no such directory"),
         (["{model}", "很好", "--precision", "float31"], "float32"),
         (["{model}", "{table}", "--text", "text_b"], "text_a"),
+        (["{model}", "{table}", "--text", "text_a", "--tab"], "--text and --pair name them"),
+        (["{model}", "{table}", "--jsonl"], "--jsonl is for stdin"),
+        (["{model}", "-", "--jsonl", "--tab"], "--text and --pair name them"),
     ],
 )
 def test_predict_says_what_is_wrong(erya, tiny_run, tiny_base, reviews, tmp_path, arguments, message):
@@ -111,6 +114,29 @@ def test_predict_says_what_is_wrong(erya, tiny_run, tiny_base, reviews, tmp_path
     status, stdout, stderr = erya("predict", *(argument.format(**places) for argument in arguments))
     assert status == 2 and stdout == ""
     assert any(part in stderr for part in message.split("|")) and "Traceback" not in stderr
+
+
+def test_predict_reads_parquet(erya, tiny_run, tmp_path):
+    table = pytest.importorskip("pyarrow").table({"review": ["房间很好", "很吵"]})
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "t.parquet")
+    status, stdout, _ = erya("predict", tiny_run / "model", tmp_path / "t.parquet", "--text", "review")
+    assert status == 0 and [line["text"] for line in lines(stdout)] == ["房间很好", "很吵"]
+
+
+def test_texts_are_answered_in_groups_of_bounded_length(erya, tiny_run, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(predict, "_GROUP_CHARACTERS", 10)
+    own = Predictor.predict_examples
+    monkeypatch.setattr(
+        Predictor, "predict_examples", lambda s, group, **o: sizes.append(len(group)) or own(s, group, **o)
+    )
+    texts = "\n".join(["很吵很吵", "很吵很吵很吵", "好", "很吵很吵很吵很吵", "好", "好"]) + "\n"
+    status, stdout, _ = erya("predict", tiny_run / "model", "--chunk", "3", stdin=texts.encode())
+    assert status == 0 and len(lines(stdout)) == 6 and sizes == [2, 3, 1]
+    sizes.clear()
+    pairs = "好\t好\n很吵\t很吵很吵很吵\n好\t好\n"
+    erya("predict", tiny_run / "model", "--tab", stdin=pairs.encode())
+    assert sizes == [2, 1], "second texts count"
 
 
 def test_finetune_says_what_is_missing_or_misspelt(erya, reviews, tmp_path):

@@ -57,6 +57,8 @@ def test_a_rate_is_suggested_and_nothing_is_trained(erya, tiny_base, reviews, tm
     key, _, found = stdout.strip().partition("=")
     assert key == "train.learning_rate" and 1e-6 < float(found) < 1
     assert {path.name for path in (tmp_path / "rate").iterdir()} == {"rate.html", "rate.json"}
+    status, _, stderr = erya(*command, "--out", tmp_path / "x", "--find-rate", "--seeds", "3")
+    assert status == 2 and "--find-rate trains nothing" in stderr
 
 
 def test_tasks_are_trained_together(erya, tiny_base, reviews, tmp_path) -> None:

@@ -51,3 +51,7 @@ def test_balanced_weights_equal_scikit_learn():
     reference = pytest.importorskip("sklearn.utils.class_weight").compute_class_weight
     expected = reference("balanced", classes=__import__("numpy").array(["a", "b", "c"]), y=truths)
     assert weights.tolist() == pytest.approx(expected.tolist())
+
+
+def test_a_class_that_is_held_out_whole_weighs_as_usual():
+    assert balanced_weights(("a", "b", "c"), ["a", "a", "a", "c"]).tolist() == pytest.approx([2 / 3, 1, 2])

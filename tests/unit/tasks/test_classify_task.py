@@ -6,6 +6,7 @@ import pytest
 from erya.data.records import Record
 from erya.errors import InputError
 from erya.tasks.classify.example import Example
+from erya.tasks.classify.multi import find_several
 from erya.tasks.classify.task import ClassifyTask, find_labels, softmax
 from erya.tasks.texts import EncodingReport, LengthLimit
 from erya.tokenizer.wordpiece import Tokenizer
@@ -115,3 +116,12 @@ def test_read_refuses_unknown_labels_with_the_line():
     with pytest.raises(InputError) as caught:
         ClassifyTask(("差评", "好评")).read(Record("f.tsv", 9, {"text": "很好", "label": "好评 "}))
     assert "f.tsv, line 9" in str(caught.value) and "did you mean '好评'" in str(caught.value)
+
+
+def test_texts_without_any_label_have_nothing_to_learn():
+    rows = [Example("好", None, label, f"a.tsv, line {line}", line) for line, label in ((2, ""), (3, "| "))]
+    with pytest.raises(InputError, match="none of 2 texts has a label") as caught:
+        find_several(rows, "|")
+    assert caught.value.where == "a.tsv"
+    labelled = [*rows, Example("好", None, "10|乙", "a.tsv, line 4", 4), Example("好", None, "9", "", 5)]
+    assert find_several(labelled, "|") == ("9", "10", "乙")

@@ -1,6 +1,7 @@
 """Several models that answer as one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,18 @@ def test_what_does_not_go_together_is_refused(models, tiny_base, classify_recipe
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(("head", "said"), [("crf", "a chain of tags"), ("span_pairs", "pairs of places")])
+def test_heads_whose_parts_are_not_scores_are_refused(head, said, models, tmp_path: Path) -> None:
+    members = []
+    for number, model in enumerate(models[:2]):
+        members.append(shutil.copytree(model, tmp_path / f"{number}"))
+        file = members[-1] / "erya.json"
+        content = json.loads(file.read_text(encoding="utf-8")) | {"settings": {"head": head}}
+        file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        write_ensemble(tmp_path / "x", members)
+
+
 def test_a_damaged_list_is_named(models, tmp_path: Path) -> None:
     write_ensemble(tmp_path / "x", models[:2])
     with pytest.raises(StorageError):
@@ -94,7 +107,6 @@ class Told(torch.nn.Module):
         ("tag", {"head": "linear"}, "rows"),
         ("classify", {"multi_label": True}, "numbers"),
         ("classify", {"sets": {"a": ["x", "y"]}}, "logits"),
-        ("tag", {"head": "span_pairs"}, "logits"),
         ("answer", {}, "logits"),
     ],
 )

@@ -14,7 +14,8 @@ pytest.importorskip("torch")
 
 from erya.checkpoints.directory import read_model
 from erya.config import validate
-from erya.errors import ConfigError
+from erya.errors import ConfigError, TrainingError
+from erya.tasks.embed.head import EmbedLearner
 from erya.tasks.embed.recipe import EmbedRecipe
 from erya.tasks.finetune import finetune
 from erya.tasks.match.recipe import MatchRecipe
@@ -151,6 +152,16 @@ def test_vectors_are_learnt_from_pairs_and_negatives(tmp_path, tiny_base) -> Non
     )
     assert best["eval_mrr@10"] > 0.4, "by chance 20 right and 20 wrong passages give 0.07"
     assert Predictor.open(tmp_path / "run" / "model").task.options.query_prefix == "看"
+
+
+def test_memory_that_runs_out_never_cuts_a_batch_of_vectors(tmp_path, tiny_base, files, monkeypatch) -> None:
+    def short(self, batch):
+        raise MemoryError("no more memory")
+
+    monkeypatch.setattr(EmbedLearner, "forward", short)
+    with pytest.raises(TrainingError, match="another loss") as caught:
+        run(EmbedRecipe, tmp_path / "run", model=str(tiny_base), score="label", **files)
+    assert "chunk_tokens" in (caught.value.hint or "")
 
 
 def test_a_width_the_model_lacks_is_refused(tmp_path, tiny_base, files) -> None:

@@ -67,6 +67,16 @@ def test_a_sequence_that_does_not_fit_alone_ends_the_run(tmp_path: Path) -> None
         toy_run(tmp_path, TightTrainable(room=3))
 
 
+def test_batches_that_must_stay_whole_are_not_cut(tmp_path: Path) -> None:
+    tight = TightTrainable(room=15)
+    tight.whole_batches = "fewer of them"  # type: ignore[attr-defined]
+    with pytest.raises(TrainingError, match="a part of it would have another loss") as caught:
+        toy_run(tmp_path / "whole", tight)
+    assert caught.value.hint == "fewer of them"
+    tight.whole_batches = None  # type: ignore[attr-defined]
+    assert toy_run(tmp_path / "cut", tight).state.micro_batch_tokens is not None
+
+
 @pytest.mark.parametrize(("free", "expected"), [(10**12, 40), (4000, 16)])
 def test_auto_looks_at_what_is_free(
     free: int, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -46,10 +46,12 @@ def balanced_weights(labels: Sequence[str], truths: Sequence[str]) -> Tensor:
 
     Args:
         labels: the C classes.
-        truths: the label of each training text; every class occurs.
+        truths: the label of each training text; a class may be absent, as where a part is held out.
     Returns:
-        number of texts / (C * texts of the class), float32, shape (C,).
+        number of texts / (classes that occur * texts of the class), 1 for an absent one; float32, shape (C,).
     Source: King and Zeng 2001, Logistic Regression in Rare Events Data; scikit-learn's `balanced`.
     """
     counts = Counter(truths)
-    return torch.tensor([len(truths) / (len(labels) * counts[label]) for label in labels])
+    return torch.tensor(
+        [len(truths) / (len(counts) * counts[label]) if counts[label] else 1.0 for label in labels]
+    )

@@ -18,6 +18,7 @@ from erya.metrics.multilabel import MultiLabelCounts, MultiLabelScores
 from erya.metrics.thresholds import f1_thresholds
 from erya.tasks.classify.example import Example, read_example
 from erya.tasks.classify.inputs import Targets, encode_examples, pooled
+from erya.tasks.classify.task import in_order
 from erya.tasks.task import Encoded, Task
 from erya.tasks.texts import LengthLimit
 from erya.tokenizer.any_tokenizer import AnyTokenizer
@@ -192,6 +193,23 @@ def split_labels(joined: str, separator: str) -> tuple[str, ...]:
     """The labels of a text, without spaces around them; each once."""
     parts: Iterable[str] = (part.strip() for part in joined.split(separator))
     return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def find_several(examples: Sequence[Example], separator: str) -> tuple[str, ...]:
+    """The labels of examples that have any number of them, in the order of `in_order`.
+
+    Raises:
+        InputError: no example has one.
+    """
+    joined = (split_labels(example.label or "", separator) for example in examples)
+    labels = in_order({label for several in joined for label in several})
+    if not labels:
+        raise InputError(
+            f"none of {len(examples):,} texts has a label: there is nothing to learn",
+            where=examples[0].where.rpartition(", line")[0] if examples else None,
+            hint="is this the right label column?",
+        )
+    return labels
 
 
 def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -80,7 +80,10 @@ def finetune_together(
     for name, share in zip(recipes, source.shares, strict=True):
         tell(f"{name}: {share:.1%} of the steps")
     result = train(
-        TogetherTrainable({name: each.learner for name, each in prepared.items()}),
+        TogetherTrainable(
+            {name: each.learner for name, each in prepared.items()},
+            whole_batches=next((own.whole_batches for own in recipes.values() if own.whole_batches), None),
+        ),
         source,
         recipe=_with_evaluations(recipe, source.num_batches(0)),
         run_recipe=recipe,

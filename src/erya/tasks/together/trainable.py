@@ -61,9 +61,11 @@ class TogetherTrainable:
 
     Args:
         learners: by name, in the order in which `marked` numbers them.
+        whole_batches: see `FinetuneRecipe`; of any of the tasks.
     """
 
-    def __init__(self, learners: Mapping[str, Learner]) -> None:
+    def __init__(self, learners: Mapping[str, Learner], *, whole_batches: str | None = None) -> None:
+        self.whole_batches = whole_batches
         self._learners, self._names = learners, list(learners)
         self.module: nn.Module = TogetherModule(learners)
 
