@@ -88,6 +88,9 @@ def _evaluate(
 
     models, data = _models_and_data(paths, on)
     given = {"text": text, "pair": pair, "label": label, **_named_columns(column or [])}
+    if out_of_fold is not None and len(models) > 1:
+        what = "--out-of-fold is for the report of one model, two were given"
+        raise InputError(what, hint="erya evaluate MODEL DATA --out-of-fold FILE")
     options = _Options(source, train, truncate, max_length, batch_tokens)
     require_same(out, models=models, data=data)
     predictors = [

@@ -104,6 +104,7 @@ def test_two_models_on_a_file(erya, tiny_run, reviews, tmp_path):
         (["{model}", "{model}", "{model}", "--on", "{data}"], "two can be compared"),
         (["{model}", "{data}", "--on", "{data}"], "a model directory is wanted"),
         (["{model}", "{data}", "--column", "text"], "FIELD=NAME"),
+        (["{model}", "{model}", "--on", "{data}", "--out-of-fold", "{data}"], "of one model"),
     ],
 )
 def test_what_is_typed_wrong_is_said_with_the_right_form(erya, tiny_run, reviews, arguments, said):

@@ -142,7 +142,9 @@ def test_all_answerable_questions_have_no_threshold(tiny_base, tmp_path):
 def test_a_model_that_refuses_misplaced_answers_is_evaluated_on_them_and_counts_them(run, tmp_path):
     path = tmp_path / "test.jsonl"
     context = "房间很大，服务很好。"
-    rows = [{"question": "服务", "context": context, "answers": [{"text": "很好", "start": n}]} for n in (0, 7)]
+    rows = [
+        {"question": "服务", "context": context, "answers": [{"text": "很好", "start": n}]} for n in (0, 7)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     model = run[0] / "model"
     predictor = Predictor.open(model, device="cpu")
