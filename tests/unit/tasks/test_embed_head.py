@@ -241,7 +241,7 @@ def test_simcse_wants_dropout() -> None:
     files = {"model": "m", "train_file": "t", "dev_file": "d", "objective": "simcse"}
     encoder = learner(30, objective="simcse", chunk_tokens=64).network.encoder
     kind, task = EmbedKind(), EmbedTask(EmbedSettings())
-    with pytest.raises(ConfigError, match="this model has no dropout"):
+    with pytest.raises(ConfigError, match="this model has none"):
         kind.new_learner(encoder, task, validate(EmbedRecipe, files, where="the test"), [])
     mended = files | {"craft": {"hidden_dropout_prob": 0.1}}
     assert kind.new_learner(encoder, task, validate(EmbedRecipe, mended, where="the test"), [])

@@ -128,7 +128,7 @@ def _require_dropout(encoder: Encoder, recipe: EmbedRecipe) -> None:
     given = (craft.hidden_dropout_prob, craft.attention_dropout_prob, craft.lora and craft.lora.dropout_prob)
     if not any(given) and not has_dropout(encoder.modules()):
         raise ConfigError(
-            "objective=simcse compares texts with themselves under other dropout, and this model has no dropout",
+            "objective=simcse compares a text with itself under other dropout, and this model has none",
             hint="set craft.hidden_dropout_prob=0.1",
         )
 
