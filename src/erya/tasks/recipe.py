@@ -11,6 +11,7 @@ from erya.checkpoints.info import KindName
 from erya.config import StrictModel
 from erya.tasks.craft.recipe import CraftRecipe
 from erya.tasks.folds.recipe import FoldRecipe
+from erya.train.optimisers.recipe import GREATEST_RATE
 from erya.train.recipe import Monitor, TrainRecipe
 
 
@@ -37,7 +38,7 @@ class FinetuneTraining(TrainRecipe):
 
     epochs: int | None = Field(default=3, ge=1)
     batch_tokens: int = Field(default=16384, ge=1)
-    learning_rate: float = Field(default=5e-5, gt=0)
+    learning_rate: float = Field(default=5e-5, gt=0, le=GREATEST_RATE)
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)
     betas: tuple[float, float] = (0.9, 0.999)
     monitor: DevMonitor

@@ -7,9 +7,11 @@ import pytest
 pytest.importorskip("torch")
 
 from erya.config import validate
+from erya.errors import ConfigError
 from erya.tasks.preflight.overfit import NUM_EXAMPLES, choose, has_fallen, overfit_one_batch
 from erya.tasks.preflight.views import View
 from erya.tasks.table import KINDS
+from erya.train.optimisers.recipe import GREATEST_RATE
 
 KIND = KINDS["classify"]
 
@@ -92,3 +94,13 @@ def test_every_kind_learns_a_batch(tiny_base, tmp_path, kind):
     task = KINDS[kind].task_for(recipe, examples)
     losses, said = overfit_one_batch(KINDS[kind], task, recipe, examples, tell=lambda text: None)
     assert said.level == "note" and len(losses) == 40
+
+
+def test_a_rate_no_optimiser_takes_is_refused_before_anything_runs(classify_recipe):
+    with pytest.raises(ConfigError, match=r"learning_rate.*less than"):
+        classify_recipe(train={"learning_rate": 1e38})
+
+
+def test_at_the_greatest_rate_the_check_still_says_what_is_wrong(recipe_with):
+    losses, said = judged(recipe_with(GREATEST_RATE))
+    assert said.level in ("warning", "error") and "one batch" in said.what and losses
