@@ -121,6 +121,13 @@ def test_an_answer_of_white_space_has_no_token(tokenizer):
     assert list(encoded.report.misfits) == ["have no token"]
 
 
+def test_in_a_context_without_a_token_no_answer_is_among_those_of_the_question(tokenizer):
+    blank = example(gold(0, "\u200b"), context="\u200b\u200d")
+    encoded = AnswerTask(AnswerSettings()).encode([blank], tokenizer, limit=WIDE)
+    assert encoded.features[0].targets["answer"].tolist() == [-1, -1]
+    assert list(encoded.report.misfits) == ["have no token"]
+
+
 def test_white_space_at_a_border_is_left_out_and_counted(tokenizer):
     task = AnswerTask(AnswerSettings())
     asked = [example(gold(5, "hotel "))]

@@ -45,7 +45,10 @@ class ContextTokens:
             encodings: pairs of a question and a part of the context, the windows of one context.
             owned_W2: the tokens each has that count, see `erya.tasks.windows.Window`.
         """
-        parts = [e.spans[start:end] for e, (start, end) in zip(encodings, owned_W2.tolist(), strict=True)]
+        parts = [
+            e.spans[start:end][e.text_ids[start:end] == 1]  # of a context without tokens the question is owned
+            for e, (start, end) in zip(encodings, owned_W2.tolist(), strict=True)
+        ]
         before = np.cumsum([0, *map(len, parts)])[:-1]
         inside = [np.flatnonzero(encoding.text_ids == 1) for encoding in encodings]
         bounds = [(int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0) for places in inside]
