@@ -100,7 +100,8 @@ def recipe_from(
     from erya.config import load_config
 
     if folds > 1:
-        named = {**named, "dev_file": named["dev_file"] or named["train_file"]}
+        # Nobody reads it, and a recipe wants one.
+        named = {**named, "dev_file": named["dev_file"] or named["train_file"] or "-"}
     given = {key: _as_yaml(str(value)) for key, value in named.items() if value is not None}
     given |= {key: "true" for key, value in switches.items() if value}
     keys = {override.partition("=")[0] for override in overrides or ()}

@@ -9,6 +9,9 @@ pytest.importorskip("torch")
 
 from erya.cli import main
 from erya.cli import rate as rate_command
+from erya.cli.finetuning import recipe_from
+from erya.errors import ConfigError
+from erya.tasks.classify.recipe import ClassifyRecipe
 
 
 @pytest.fixture
@@ -45,6 +48,15 @@ def test_folds_need_no_dev_file_and_give_a_model_that_predicts(erya, tiny_base, 
     assert described["members"] == ["member-0", "member-1"] and described["each"]["task"] == "classify"
     status, _, stderr = erya(*command, "--out", tmp_path / "x", "--folds", "2", "--seeds", "2")
     assert status == 2 and "choose one of the two" in stderr
+
+
+def test_folds_need_no_dev_file_in_a_recipe_either(tmp_path) -> None:
+    (tmp_path / "r.yaml").write_text("model: m\ntrain_file: t.tsv\n")
+    named = {"model": None, "train_file": None, "dev_file": None}
+    recipe = recipe_from(ClassifyRecipe, tmp_path / "r.yaml", named=named, switches={}, overrides=[], folds=2)
+    assert recipe.train_file == "t.tsv"
+    with pytest.raises(ConfigError, match="dev_file"):
+        recipe_from(ClassifyRecipe, tmp_path / "r.yaml", named=named, switches={}, overrides=[])
 
 
 def test_a_rate_is_suggested_and_nothing_is_trained(erya, tiny_base, reviews, tmp_path, monkeypatch) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from erya.config import load_config, validate
 from erya.errors import ConfigError
 from erya.tasks.predictor import Predictor
-from erya.tasks.together.recipe import TogetherRecipe
+from erya.tasks.together.recipe import TogetherMonitor, TogetherRecipe
 from erya.tasks.together.run import finetune_together, split_scores
 from erya.train.protocols import Callback
 
@@ -112,6 +112,15 @@ def test_what_a_task_cannot_say_is_refused(recipe, change, said) -> None:
     tasks = recipe().tasks
     with pytest.raises(ConfigError, match=said):
         recipe(tasks={**tasks, "polarity": {**tasks["polarity"], **change}})
+
+
+@pytest.mark.parametrize("key", ["eval_topic_loss", "eval_same_mean_squared_error"])
+def test_the_worst_state_is_never_kept(key) -> None:
+    assert TogetherMonitor(key=key, mode="min").mode == "min"
+    with pytest.raises(ValueError, match="best at its minimum"):
+        TogetherMonitor(key=key)
+    with pytest.raises(ValueError, match="best at its maximum"):
+        TogetherMonitor(mode="min")
 
 
 def test_names_and_numbers_of_tasks_are_checked(recipe) -> None:

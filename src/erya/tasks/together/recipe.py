@@ -16,6 +16,8 @@ from erya.train.recipe import Monitor
 
 # What stands above the tasks, since they share it.
 _SHARED = ("model", "random_init", "train", "evals_per_epoch")
+# How the names of those scores end that are best at their minimum.
+_LESS_IS_BETTER = ("_loss", "_error")
 # Of a task's craft what changes the encoder that others train too.
 _OF_THE_ENCODER = ("freeze", "lora", "cached_states", "hidden_dropout_prob", "attention_dropout_prob")
 
@@ -31,6 +33,11 @@ class TogetherMonitor(Monitor):
     key: str = "eval_mean"
     mode: Literal["min", "max"] = "max"
     patience: int | None = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _mode_fits_the_key(self) -> Self:
+        self.require_mode("min" if self.key.endswith(_LESS_IS_BETTER) else "max")
+        return self
 
 
 class TogetherTraining(FinetuneTraining):
