@@ -158,6 +158,7 @@ def test_vectors_without_scores_show_how_well_texts_are_found_and_nothing_else(t
     for name in ("mrr@10", "ndcg@10", "recall@1"):
         assert name in html and f"<b>{found[name]:.4f}</b>" in html
     assert "Spearman" not in html and "Scores against the truth" not in html
+    assert "bootstrap interval" not in html
     assert "everything was answered as the truth says" not in html and "Parts of the file" not in html
 
 
