@@ -45,8 +45,9 @@ class ContextTokens:
             encodings: pairs of a question and a part of the context, the windows of one context.
             owned_W2: the tokens each has that count, see `erya.tasks.windows.Window`.
         """
+        # Of a pair whose context has no token it is the question that is owned.
         parts = [
-            e.spans[start:end][e.text_ids[start:end] == 1]  # of a context without tokens the question is owned
+            e.spans[start:end][e.text_ids[start:end] == 1]
             for e, (start, end) in zip(encodings, owned_W2.tolist(), strict=True)
         ]
         before = np.cumsum([0, *map(len, parts)])[:-1]
