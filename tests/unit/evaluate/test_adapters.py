@@ -1,5 +1,7 @@
 """Every task's answers as outcomes: the measures are the task's own scores, pages escape all they show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_outcomes import (
@@ -177,3 +179,12 @@ def test_spans_that_do_not_fit_stand_in_the_report(tmp_path):
     assert (
         "Annotated spans that do not fit" in html and "1 begin inside a token" in html and "f, line 3" in html
     )
+
+
+def test_how_many_suspects_the_file_has_is_said(tmp_path):
+    done = evaluation_of(classified(120), tmp_path / "f.tsv")
+    (group,) = suspected_labels(done, None)
+    assert len(group.rows) > 2
+    assert "All suspects are in" in render_report(done, training=[], suspected=[group])
+    few = replace(group, rows=group.rows[:2])
+    assert "The first 2 suspects are in" in render_report(done, training=[], suspected=[few])
