@@ -5,8 +5,9 @@ A document is relevant to a query if its grade is above 0. D documents that were
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,13 @@ class RankingScores:
         num_queries: how many were scored.
         num_without_relevant: further queries that have no relevant document: no ranking of theirs is better
             than another, so they are left out.
+        rows_QK: the values of each query that was scored, in the order of `values`, shape (Q, K).
     """
 
     values: dict[str, float]
     num_queries: int
     num_without_relevant: int
+    rows_QK: NDArray[np.float64] = field(compare=False, repr=False)
 
     def numbers(self) -> dict[str, float]:
         """The numbers a run is watched by."""
@@ -45,7 +48,7 @@ class RankingScores:
 
 
 class RankingCounts:
-    """Adds up the scores of queries as they stream by.
+    """Gathers the scores of queries as they stream by, a few numbers each.
 
     Args:
         cutoffs: how many documents from the top are looked at, for each score that is cut off.
@@ -57,7 +60,7 @@ class RankingCounts:
         if not cutoffs or min(cutoffs) < 1:
             raise ValueError(f"cut-offs {tuple(cutoffs)} are not whole numbers from 1")
         self.cutoffs = tuple(cutoffs)
-        self.sums: dict[str, float] = dict.fromkeys(_names(self.cutoffs), 0.0)
+        self._values = array("d")
         self.num_queries = 0
         self.num_without_relevant = 0
 
@@ -75,21 +78,25 @@ class RankingCounts:
             self.num_without_relevant += 1
             return
         self.num_queries += 1
-        for name, value in values.items():
-            self.sums[name] += value
+        self._values.extend(values.values())
 
     def scores(self) -> RankingScores:
         """Means over the queries so far; 0 where there is none."""
-        count = max(1, self.num_queries)
+        names = _names(self.cutoffs)
+        rows = np.array(self._values, dtype=np.float64).reshape(self.num_queries, len(names))
+        means = rows.sum(axis=0) / max(1, self.num_queries)
         return RankingScores(
-            {name: total / count for name, total in self.sums.items()},
-            self.num_queries,
-            self.num_without_relevant,
+            dict(zip(names, means.tolist(), strict=True)), self.num_queries, self.num_without_relevant, rows
         )
 
 
 def ranked(scores_D: ArrayLike, grades_D: ArrayLike) -> NDArray[np.float64]:
-    """Grades in the order of the scores, the highest first.
+    """Grades in the order of the scores, the highest first; arguments and ties as of `order_of`."""
+    return np.asarray(grades_D, dtype=np.float64)[order_of(scores_D, grades_D)]
+
+
+def order_of(scores_D: ArrayLike, grades_D: ArrayLike) -> NDArray[np.int64]:
+    """The documents in the order of their scores, the highest first, shape (D,).
 
     Of documents with equal scores the less relevant stand first: a scorer that cannot tell documents apart
     earns nothing from the order they happened to be given in.
@@ -105,7 +112,13 @@ def ranked(scores_D: ArrayLike, grades_D: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(f"scores {scores.shape} and grades {grades.shape} are not one list each")
     if np.isnan(scores).any():
         raise ValueError("a score is not a number")
-    return grades[np.lexsort((grades, -scores))]
+    return np.lexsort((grades, -scores))
+
+
+def first_relevant(ranked_D: ArrayLike) -> int | None:
+    """The rank, from 1, of the first relevant document among ranked grades; None where none is relevant."""
+    (places,) = np.nonzero(np.asarray(ranked_D) > 0)
+    return int(places[0]) + 1 if places.size else None
 
 
 def query_scores(

@@ -5,7 +5,8 @@ from math import log2
 
 import pytest
 
-from erya.metrics.ranking import RankingCounts, query_scores, ranked
+from erya.metrics.lost_queries import LostQuery, worst_queries
+from erya.metrics.ranking import RankingCounts, first_relevant, order_of, query_scores, ranked
 
 
 def test_by_hand_with_a_document_that_was_missed():
@@ -60,6 +61,28 @@ def test_queries_add_up_and_those_without_a_relevant_document_are_told():
     written = json.loads(json.dumps(scores.to_dict()))
     assert written["queries"] == written["queries_without_relevant"] == 2
     assert written["ndcg@1"] == 0.5
+
+
+def test_each_query_keeps_its_values():
+    counts = RankingCounts((1,))
+    for grades in ([1, 0], [0, 0], [0, 1]):
+        counts.add(grades)
+    scores = counts.scores()
+    names = list(scores.values)
+    assert names == ["map", "mrr@1", "ndcg@1", "recall@1", "precision@1"]
+    assert scores.rows_QK.tolist() == [[1.0] * 5, [0.5, 0.0, 0.0, 0.0, 0.0]]
+    assert RankingCounts((1, 5)).scores().rows_QK.shape == (0, 9)
+
+
+def test_the_first_relevant_document_has_a_rank():
+    assert first_relevant([0, 0.5, 2]) == 2 and first_relevant([0, 0]) is None and first_relevant([]) is None
+    assert order_of([0.1, 0.9, 0.9], [3, 1, 0]).tolist() == [2, 1, 0]
+
+
+def test_the_worst_queries_have_the_lowest_reciprocal_rank():
+    lost = [LostQuery("", line, "", "", rank) for line, rank in enumerate((2, 7, None, 7, 3, None))]
+    assert [one.line for one in worst_queries(lost)] == [2, 5, 1, 3, 4, 0]
+    assert [one.line for one in worst_queries(lost, most=3)] == [2, 5, 1]
 
 
 def test_nothing_is_zero_not_an_error():
