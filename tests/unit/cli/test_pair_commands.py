@@ -77,7 +77,7 @@ def test_a_judge_is_trained_and_asked(erya, order, tmp_path):
     status, stdout, _ = erya("predict", model, "-", "--tab", stdin="房间\t好净\n服务\t失望\n".encode())
     assert status == 0
     first, _ = [json.loads(line) for line in stdout.splitlines()]
-    assert first.keys() == {"text", "pair", "score", "label"} and 0 <= first["score"] <= 1
+    assert first.keys() == {"text", "pair", "score", "label", "scores"} and 0 <= first["score"] <= 1
     status, _, stderr = erya("predict", model, dev, "--text", "s1")
     assert status == 2 and "pair" in stderr
 

@@ -158,6 +158,29 @@ def test_a_model_keeps_which_scores_mean_the_same() -> None:
     assert tally.scores().numbers()["accuracy"] == 1.0
 
 
+def test_another_file_is_judged_by_the_middle_of_the_dev_file() -> None:
+    vectors, examples = pairs([0.9, 0.8, 0.5, 0.2], [5, 4, 2, 0])
+    calibration = EmbedTask(EmbedSettings()).calibration()
+    calibration.add(vectors, None, examples)
+    info = ModelInfo(max_length=8, kind="embed", settings=calibration.task().settings)
+    opened = EmbedKind().task_from(info)
+    assert opened.options.similar_from == 4.0, "the lowest score above 2.5"
+    # Its own middle is 1: the second pair would be called similar.
+    vectors, examples = pairs([0.3, 0.4, 0.1], [0, 2, 1])
+    tally = opened.tally()
+    tally.add(opened.decode(vectors, None, examples), examples)
+    decisions = tally.scores().decisions
+    assert decisions.accuracy == 1.0 and [row.support for row in decisions.classes] == [3, 0]
+
+
+def test_without_scores_nothing_is_said_of_which_mean_the_same() -> None:
+    for scores in ([], [3, 3]):
+        vectors, examples = pairs([0.5] * len(scores), scores)
+        calibration = EmbedTask(EmbedSettings()).calibration()
+        calibration.add(vectors, None, examples)
+        assert calibration.task().options == EmbedSettings()
+
+
 @pytest.mark.parametrize(
     ("cosines", "scores", "best"),
     [([0.5, 0.5, 0.1], [1, 0, 0], 0.3), ([0.1, 0.9], [1, 0], 0.1), ([0.5, 0.1], [1, 1], None)],

@@ -107,8 +107,18 @@ def test_classes_are_encoded_by_number_and_read_from_logits(tokenizer) -> None:
     answers = task.decode([np.array([0.0, 2.0]), np.array([900.0, -900.0])], encoded, examples)
     assert answers[0].score == pytest.approx(1 / (1 + math.exp(-2))) and answers[0].label == "yes"
     assert answers[1].score == 0.0 and answers[1].label == "no"
-    assert answers[0].to_dict() == {"text": "甲", "pair": "乙", "score": answers[0].score, "label": "yes"}
+    scores = {"no": pytest.approx(1 - answers[0].score), "yes": answers[0].score}
+    known = {"text": "甲", "pair": "乙", "score": answers[0].score, "label": "yes", "scores": scores}
+    assert answers[0].to_dict() == known
     assert task.encode([pair(None)], tokenizer, limit=LengthLimit(8, False, 8)).features[0].targets == {}
+
+
+def test_every_class_has_its_probability() -> None:
+    task = MatchTask(("entailment", "neutral", "contradiction"), MatchSettings())
+    (answer,) = task.decode([np.log([0.2, 0.5, 0.3]) + 7], None, [pair("neutral")])
+    assert answer.label == "neutral" and answer.score == pytest.approx(0.3)
+    assert list(answer.scores) == list(task.labels)
+    assert list(answer.to_dict()["scores"].values()) == pytest.approx([0.2, 0.5, 0.3])
 
 
 @pytest.mark.parametrize("loss", ["mse", "bce"])
@@ -138,6 +148,7 @@ def test_scores_of_classes_numbers_and_candidates() -> None:
     assert numbers["mrr@10"] == pytest.approx((1 / 2 + 1) / 2)
     assert numbers["ndcg@10"] == pytest.approx((1 / math.log2(3) + 1) / 2)
     assert scores.to_dict()["queries"] == 2 and scores.to_dict()["examples"] == 4
+    assert [(one.text, one.line, one.rank) for one in scores.lost] == [("甲", 2, 2)]
 
     words = MatchTask(("no", "yes"), MatchSettings(ranked=True)).tally()
     words.add([Prediction("", "", 0.9, "yes")], [pair("yes")])
@@ -150,6 +161,14 @@ def test_scores_of_classes_numbers_and_candidates() -> None:
     assert found["spearman"] == pytest.approx(math.sqrt(3) / 2)
     with pytest.raises(InputError, match="negative"):
         judged.add([Prediction("", "", 1.0)], [pair("-1")])
+
+
+def test_of_equal_candidates_the_less_relevant_stands_first() -> None:
+    tally = MatchTask(None, MatchSettings(objective="regress", ranked=True)).tally()
+    examples = [pair("2", other="甲"), pair("0", other="乙"), pair("1", other="丙"), pair("0", other="丁")]
+    tally.add([Prediction("", "", score) for score in (0.8, 0.8, 0.8, 0.1)], examples)
+    (lost,) = tally.scores().lost
+    assert (lost.first, lost.wanted, lost.rank) == ("乙", "丙", 2)
 
 
 def test_labels_stand_in_order_and_fractions_are_no_classes() -> None:
@@ -182,8 +201,8 @@ def test_a_recipe_says_what_goes_together() -> None:
     for wrong, words in (
         ({"low": 0.0}, "objective=regress"),
         ({"objective": "regress", "low": 2.0, "high": 1.0}, "low must be less"),
-        ({"objective": "regress", "train": {"monitor": {"key": "eval_accuracy"}}}, "numbers have no"),
-        ({"train": {"monitor": {"key": "eval_mean_squared_error", "mode": "min"}}}, "classes have no"),
+        ({"objective": "regress", "train": {"monitor": {"key": "eval_accuracy"}}}, "no eval_accuracy: .*spearman"),
+        ({"train": {"monitor": {"key": "eval_mean_squared_error", "mode": "min"}}}, "no eval_mean_sq"),
         ({"train": {"monitor": {"key": "eval_spearmen"}}}, "eval_spearman"),
     ):
         with pytest.raises(ConfigError, match=words):

@@ -49,14 +49,8 @@ class MatchClassesAdapter(ClassifyAdapter):
             line=example.line,
             truth=example.target or "",
             predicted=prediction.label or "",
-            scores=self._scores(prediction),
+            scores=prediction.scores,
         )
-
-    def _scores(self, prediction: Prediction) -> dict[str, float] | None:
-        """The probability of each label; of more than two only that of the last is known."""
-        if len(self.classes) != 2:
-            return None
-        return {self.classes[0]: 1 - prediction.score, self.classes[1]: prediction.score}
 
 
 class MatchNumbersAdapter:

@@ -6,7 +6,7 @@ Q queries, C passages, D width, P pairs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from erya.metrics.classification import ClassificationScores, ConfusionCounts
 from erya.metrics.correlation import CorrelationScores, PairedValues
-from erya.metrics.ranking import RankingCounts, RankingScores, ranked
+from erya.metrics.lost_queries import LostQuery, worst_queries
+from erya.metrics.ranking import RankingCounts, RankingScores, first_relevant, order_of
 from erya.metrics.thresholds import f1_threshold
 from erya.tasks.embed.examples import Example
 from erya.tasks.embed.retrieval import closest
@@ -38,7 +39,9 @@ class EmbedScores:
         values: of cosines and scores, where pairs have scores.
         decisions: of `similar` and `different` at the model's threshold, where it has one.
         best_threshold: at which F1 of `similar` is largest on these pairs.
+        similar_from: the score from which a pair counted as similar in truth; None where none did.
         ranking: of finding each text's own passages among all, where pairs have no scores.
+        lost: texts whose first passage is none of their own, the worst first.
         num_passages: how many there are to choose from.
     """
 
@@ -46,7 +49,9 @@ class EmbedScores:
     values: CorrelationScores | None
     decisions: ClassificationScores | None
     best_threshold: float | None
+    similar_from: float | None
     ranking: RankingScores | None
+    lost: tuple[LostQuery, ...]
     num_passages: int
 
     def numbers(self) -> Mapping[str, float]:
@@ -63,7 +68,9 @@ class EmbedScores:
 
     def to_dict(self) -> dict[str, Any]:
         """The scores as plain JSON values."""
-        passages = {} if self.ranking is None else {"passages": self.num_passages}
+        passages: dict[str, Any] = {}
+        if self.ranking is not None:
+            passages = {"queries": self.ranking.num_queries, "passages": self.num_passages}
         decisions = {} if self.decisions is None else {"decisions": self.decisions.to_dict()}
         return {"examples": self.num_examples, **self.numbers(), **passages, **decisions}
 
@@ -80,7 +87,7 @@ class EmbedTally:
         self._threshold, self._similar_from = threshold, similar_from
         self._cosines: list[float] = []
         self._truths: list[float] = []
-        self._queries: dict[str, tuple[NDArray[np.float32], set[str]]] = {}
+        self._queries: dict[str, _Query] = {}
         self._passages: dict[str, NDArray[np.float32]] = {}
         self._num_examples = 0
 
@@ -94,8 +101,8 @@ class EmbedTally:
                 self._cosines.append(prediction.score)
                 self._truths.append(example.score)
                 continue
-            _, wanted = self._queries.setdefault(example.text, (_unit(prediction.embedding), set()))
-            wanted.add(example.pair)
+            query = self._queries.setdefault(example.text, _Query(example.line, _unit(prediction.embedding)))
+            query.wanted[example.pair] = None
             for text, vector in zip(example.texts[1:], prediction.others, strict=True):
                 self._passages.setdefault(text, _unit(vector))
 
@@ -104,20 +111,26 @@ class EmbedTally:
         cosines, truths = np.array(self._cosines), np.array(self._truths)
         values = PairedValues()
         values.add(truths, cosines)
-        similar = self._similar(truths)
+        ranking, lost = self._ranking() if self._queries else (None, ())
+        similar_from = self._lowest_similar(truths)
+        similar = truths >= (np.inf if similar_from is None else similar_from)
         return EmbedScores(
             num_examples=self._num_examples,
             values=values.scores() if self._cosines else None,
             decisions=self._decisions(cosines, similar),
             best_threshold=_best_threshold(cosines, similar),
-            ranking=self._ranking() if self._queries else None,
+            similar_from=similar_from,
+            ranking=ranking,
+            lost=lost,
             num_passages=len(self._passages),
         )
 
-    def _similar(self, truths: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def _lowest_similar(self, truths: NDArray[np.float64]) -> float | None:
+        """The score from which on pairs are similar: the model's, or the lowest above the middle of these."""
         if self._similar_from is not None or not len(truths):
-            return np.asarray(truths >= (self._similar_from or 0.0))
-        return np.asarray(truths > (truths.min() + truths.max()) / 2)
+            return self._similar_from
+        above = truths[truths > (truths.min() + truths.max()) / 2]
+        return float(above.min()) if len(above) else None
 
     def _decisions(
         self, cosines: NDArray[np.float64], similar: NDArray[np.bool_]
@@ -128,16 +141,29 @@ class EmbedTally:
         counts.add(similar.astype(np.int64), (cosines >= self._threshold).astype(np.int64))
         return counts.scores()
 
-    def _ranking(self) -> RankingScores:
-        places = {text: number for number, text in enumerate(self._passages)}
-        queries = np.stack([vector for vector, _ in self._queries.values()])
+    def _ranking(self) -> tuple[RankingScores, tuple[LostQuery, ...]]:
+        texts = list(self._passages)
+        queries = np.stack([query.vector for query in self._queries.values()])
         found, products = closest(queries, np.stack(list(self._passages.values())), top=_TOP)
-        counts = RankingCounts((1, _TOP))
-        for numbers, row, (_, wanted) in zip(found.tolist(), products, self._queries.values(), strict=True):
-            relevant = {places[text] for text in wanted}
-            hits = [float(number in relevant) for number in numbers]
-            counts.add(ranked(row, hits), missed_J=[1.0] * int(len(relevant) - sum(hits)))
-        return counts.scores()
+        counts, lost = RankingCounts((1, _TOP)), []
+        for numbers, row, (text, query) in zip(found.tolist(), products, self._queries.items(), strict=True):
+            hits = np.array([float(texts[number] in query.wanted) for number in numbers])
+            order = order_of(row, hits)
+            counts.add(hits[order], missed_J=np.ones(len(query.wanted) - int(hits.sum())))
+            rank = first_relevant(hits[order])
+            if rank != 1:
+                first, wanted = texts[numbers[order[0]]], next(iter(query.wanted))
+                lost.append(LostQuery(text, query.line, first, wanted, rank))
+        return counts.scores(), worst_queries(lost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A text that asks, and the passages that are its own, in the order of the file."""
+
+    line: int
+    vector: NDArray[np.float32]
+    wanted: dict[str, None] = field(default_factory=dict)
 
 
 def _best_threshold(cosines: NDArray[np.float64], similar: NDArray[np.bool_]) -> float | None:

@@ -149,6 +149,9 @@ class EmbedTask:
 class EmbedCalibration:
     """Finds the cosine from which on pairs are called similar: that of the largest F1 on the dev pairs.
 
+    The score from which on they are so in truth is kept with it, so that another file, whose scores may lie
+    elsewhere, is judged by the same.
+
     Args:
         task: whose threshold it is.
     """
@@ -164,8 +167,9 @@ class EmbedCalibration:
 
     def task(self) -> EmbedTask:
         """The task with the threshold; without one where no pair has a score, or all are of one sort."""
-        threshold = self._tally.scores().best_threshold
-        return replace(self._task, options=self._task.options.model_copy(update={"threshold": threshold}))
+        scores = self._tally.scores()
+        found = {"threshold": scores.best_threshold, "similar_from": scores.similar_from}
+        return replace(self._task, options=self._task.options.model_copy(update=found))
 
 
 def cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from erya.errors import InputError
 from erya.metrics.classification import ClassificationScores, ConfusionCounts
 from erya.metrics.correlation import CorrelationScores, PairedValues
-from erya.metrics.ranking import RankingCounts, RankingScores, ranked
+from erya.metrics.lost_queries import LostQuery, worst_queries
+from erya.metrics.ranking import RankingCounts, RankingScores, first_relevant, ranked
 from erya.tasks.match.examples import Example, number_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class MatchScores:
         classes: of the labels.
         values: of scores and truths where these are numbers.
         ranking: of queries and their candidates.
+        lost: queries whose first candidate is not relevant, the worst first.
         is_number: whether a number was asked for, not a class.
     """
 
@@ -35,6 +37,7 @@ class MatchScores:
     classes: ClassificationScores | None
     values: CorrelationScores | None
     ranking: RankingScores | None
+    lost: tuple[LostQuery, ...]
     is_number: bool
 
     def numbers(self) -> Mapping[str, float]:
@@ -58,7 +61,7 @@ class MatchScores:
 
 
 class MatchTally:
-    """Adds up pairs; of each, two numbers are kept where truths are numbers.
+    """Adds up pairs; of each, two numbers are kept where truths are numbers, and of each query three texts.
 
     Args:
         labels: the classes; None where a number is asked for.
@@ -69,7 +72,7 @@ class MatchTally:
         self._labels, self._ranked = labels, ranked
         self._counts = None if labels is None else ConfusionCounts(labels)
         self._values = PairedValues() if labels is None or all(map(is_number, labels)) else None
-        self._queries: dict[str, tuple[list[float], list[float]]] = {}
+        self._queries: dict[str, _Query] = {}
         self._num_examples = 0
 
     def add(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> None:
@@ -89,23 +92,56 @@ class MatchTally:
 
     def scores(self) -> MatchScores:
         """The scores of all that was added."""
-        ranking = RankingCounts()
-        for scores, grades in self._queries.values():
-            ranking.add(ranked(scores, grades))
+        ranking, lost = RankingCounts(), []
+        for text, query in self._queries.items():
+            grades = ranked(query.scores, query.grades)
+            ranking.add(grades)
+            rank = first_relevant(grades)
+            if rank is not None and rank > 1:
+                lost.append(LostQuery(text, query.line, query.first.text, query.wanted.text, rank))
         return MatchScores(
             num_examples=self._num_examples,
             classes=None if self._counts is None else self._counts.scores(),
             values=None if self._values is None else self._values.scores(),
             ranking=ranking.scores() if self._queries else None,
+            lost=worst_queries(lost),
             is_number=self._labels is None,
         )
 
     def _add_candidate(self, score: float, example: Example, grade: float) -> None:
         if grade < 0:
             raise InputError(f"the relevance {grade:g} is negative", where=example.where)
-        scores, grades = self._queries.setdefault(example.text, ([], []))
-        scores.append(score)
-        grades.append(grade)
+        self._queries.setdefault(example.text, _Query(example.line)).add(score, grade, example.pair)
+
+
+@dataclass(slots=True)
+class _Best:
+    """The candidate that stands first so far; of equal scores the less relevant, as in `order_of`."""
+
+    text: str = ""
+    key: tuple[float, float] = (float("-inf"), 0.0)
+
+    def offer(self, score: float, grade: float, text: str) -> None:
+        if (score, -grade) > self.key:
+            self.text, self.key = text, (score, -grade)
+
+
+@dataclass(slots=True)
+class _Query:
+    """A query's candidates: of all the numbers, of the first and of the first relevant one the text."""
+
+    line: int
+    scores: list[float] = field(default_factory=list)
+    grades: list[float] = field(default_factory=list)
+    first: _Best = field(default_factory=_Best)
+    wanted: _Best = field(default_factory=_Best)
+
+    def add(self, score: float, grade: float, text: str) -> None:
+        self.scores.append(score)
+        self.grades.append(grade)
+        self.first.offer(score, grade, text)
+        if grade > 0:
+            self.wanted.offer(score, grade, text)
 
 
 def is_number(label: str) -> bool:

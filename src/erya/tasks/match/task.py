@@ -32,17 +32,23 @@ class Prediction:
         pair: the second.
         score: the probability of the last class, or the number.
         label: the likeliest class; None where a number is asked for.
+        scores: probability of each class, summing to 1, in the order of the labels; None of a number.
     """
 
     text: str
     pair: str
     score: float
     label: str | None = None
+    scores: dict[str, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as the JSON object `erya predict` prints."""
-        label = {} if self.label is None else {"label": self.label}
-        return {"text": self.text, "pair": self.pair, "score": self.score, **label}
+        found: dict[str, Any] = {"text": self.text, "pair": self.pair, "score": self.score}
+        if self.label is not None:
+            found["label"] = self.label
+        if self.scores is not None:
+            found["scores"] = self.scores
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +131,16 @@ class MatchTask:
                 for example, score in zip(examples, self._numbers(logits[:, 0]), strict=True)
             ]
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores = powers[:, -1] / powers.sum(axis=1)
+        rows = (powers / powers.sum(axis=1, keepdims=True)).tolist()
         return [
-            Prediction(example.text, example.pair, score, self.labels[best])
-            for example, score, best in zip(
-                examples, scores.tolist(), logits.argmax(axis=1).tolist(), strict=True
+            Prediction(
+                example.text,
+                example.pair,
+                score=row[-1],
+                label=self.labels[best],
+                scores=dict(zip(self.labels, row, strict=True)),
             )
+            for example, row, best in zip(examples, rows, logits.argmax(axis=1).tolist(), strict=True)
         ]
 
     def tally(self) -> MatchTally:
