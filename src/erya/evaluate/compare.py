@@ -18,6 +18,7 @@ from erya.evaluate.evaluation import Evaluation
 from erya.evaluate.measured import Measured
 from erya.evaluate.measures import Measure, Values
 from erya.evaluate.outcome import Outcome
+from erya.evaluate.rankings import TITLES, query_counts, query_measures
 from erya.evaluate.run import conclude, now, open_data, require_whole
 from erya.metrics import significance
 from erya.metrics.significance import mcnemar
@@ -107,19 +108,24 @@ class Comparison:
 
     @property
     def untested(self) -> list[tuple[str, float, float]]:
-        """The task's numbers that are of no single example, such as those of rankings, of both models."""
+        """The task's numbers of both models that are of no single example or query."""
         theirs = dict(self.second.other_numbers)
         return [(name, value, theirs[name]) for name, value in self.first.other_numbers if name in theirs]
 
     @property
     def verdict(self) -> str:
-        """What the tests say of the first measure, in a sentence."""
+        """What the tests say of the first measure, and of the first of a ranking, a sentence each."""
         if not self.differences and not self.untested:
             return "There is nothing to compare them by: the file has no scores."
         if not self.differences:
             name, first, second = self.untested[0]
             return f"{name} differs by {abs(second - first):.4f}; whether by chance is not tested."
-        one = self.differences[0]
+        leading = [one for one in self.differences if one.name in TITLES][:1]
+        if self.differences[0].name not in TITLES:
+            leading.insert(0, self.differences[0])
+        return " ".join(map(self._sentence, leading))
+
+    def _sentence(self, one: Difference) -> str:
         differs = f"{one.title} differs by {abs(one.difference):.4f}"
         better = self.names[1] if one.difference > 0 else self.names[0]
         if one.p_value < SIGNIFICANT:
@@ -208,10 +214,14 @@ def compare(
             wins[1].add(theirs, mine)
         progress(len(chunk.examples))
     right = one.ledger.right, other.ledger.right
+    evaluations = (
+        conclude(one, file, model=models[0], when=when, max_length=max_length),
+        conclude(other, file, model=models[1], when=when, max_length=max_length),
+    )
     return Comparison(
-        first=conclude(one, file, model=models[0], when=when, max_length=max_length),
-        second=conclude(other, file, model=models[1], when=when, max_length=max_length),
-        differences=_differences(one, other),
+        first=evaluations[0],
+        second=evaluations[1],
+        differences=(*_differences(one, other), *ranking_differences(*evaluations)),
         counts=np.bincount(2 * right[0].astype(np.int64) + right[1], minlength=4).reshape(2, 2),
         mcnemar_p=mcnemar(*right),
         first_wins=wins[0].sorted(),
@@ -244,13 +254,30 @@ def _differences(one: Measured, other: Measured) -> tuple[Difference, ...]:
         )
     found = []
     for measure in one.adapter.measures:
-        if measure.of_sums is not None:
-            result = significance.compare(measure.of_sums, mine, theirs, seed=SEED, num_rounds=NUM_ROUNDS)
-            values = (result.first, result.second, result.difference.low, result.difference.high)
-            found.append(Difference(measure.name, measure.title, *values, result.p_value, measure.is_share))
-        else:
-            found.append(_of_ranks(measure, mine, theirs))
+        of = _of_sums if measure.of_sums is not None else _of_ranks
+        found.append(of(measure, mine, theirs))
     return tuple(one for one in found if not np.isnan(one.difference))
+
+
+def ranking_differences(first: Evaluation, second: Evaluation) -> tuple[Difference, ...]:
+    """Of each measure of a ranking, query by query; empty where the models were not asked the same queries.
+
+    Args:
+        first: of a model.
+        second: of another, on the same file.
+    """
+    mine, theirs = first.ranking, second.ranking
+    if mine is None or theirs is None or mine.rows_QK.shape != theirs.rows_QK.shape:
+        return ()
+    rows = query_counts(mine), query_counts(theirs)
+    return tuple(_of_sums(measure, *rows) for measure in query_measures(first.scores))
+
+
+def _of_sums(measure: Measure, mine: Values, theirs: Values) -> Difference:
+    assert measure.of_sums is not None
+    result = significance.compare(measure.of_sums, mine, theirs, seed=SEED, num_rounds=NUM_ROUNDS)
+    values = (result.first, result.second, result.difference.low, result.difference.high)
+    return Difference(measure.name, measure.title, *values, result.p_value, measure.is_share)
 
 
 def _of_ranks(measure: Measure, mine: Values, theirs: Values) -> Difference:

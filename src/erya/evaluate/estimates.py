@@ -73,7 +73,12 @@ class Part:
 
 def estimate_all(ledger: Ledger) -> tuple[Estimate, ...]:
     """The measures of the whole file."""
-    return _estimates(ledger.counts, ledger.adapter.measures, None, resamples=_RESAMPLES)
+    return estimate_counts(ledger.counts, ledger.adapter.measures)
+
+
+def estimate_counts(counts: CountTable, measures: Sequence[Measure]) -> tuple[Estimate, ...]:
+    """Measures of any counts, with intervals that draw their rows."""
+    return _estimates(counts, measures, None, resamples=_RESAMPLES)
 
 
 def class_intervals(ledger: Ledger) -> list[tuple[float | None, float | None]]:

@@ -28,7 +28,10 @@ from erya.evaluate.label_errors import (
 )
 from erya.evaluate.ledger import Ledger
 from erya.evaluate.outcome import Outcome
+from erya.evaluate.rankings import estimate_ranking, lost_of, ranking_of
 from erya.evaluate.reading import DataFile
+from erya.metrics.lost_queries import LostQuery
+from erya.metrics.ranking import RankingScores
 from erya.tasks.task import Scores
 from erya.tasks.texts import EncodingReport
 
@@ -89,14 +92,24 @@ class Evaluation:
         return self.ledger.worst()
 
     @property
+    def lost(self) -> tuple[LostQuery, ...]:
+        """The queries whose first candidate is not relevant, the worst first."""
+        return lost_of(self.scores)
+
+    @property
+    def ranking(self) -> RankingScores | None:
+        """The task's own scores of queries; None where there are none."""
+        return ranking_of(self.scores)
+
+    @property
     def num_examples(self) -> int:
         """How many examples were scored."""
         return len(self.ledger)
 
     @cached_property
     def estimates(self) -> tuple[Estimate, ...]:
-        """The measures with their intervals."""
-        return estimate_all(self.ledger)
+        """The measures with their intervals: of the examples, then of rankings, whose unit is the query."""
+        return (*estimate_all(self.ledger), *estimate_ranking(self.scores))
 
     @cached_property
     def parts(self) -> dict[str, list[Part]]:
@@ -126,7 +139,7 @@ class Evaluation:
 
     @property
     def other_numbers(self) -> list[tuple[str, float]]:
-        """The task's numbers that are not among the measures, such as those of rankings; eight at most."""
+        """The task's numbers that are not among the measures; eight at most."""
         known = {one.name for one in self.estimates}
         numbers = self.scores.numbers()
         return [(name.replace("_", " "), value) for name, value in numbers.items() if name not in known][:8]

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from erya import __version__
 from erya.errors import InputError
+from erya.evaluate.adapters.embed import require_pairs_somewhere
 from erya.evaluate.evaluation import Evaluation
 from erya.evaluate.measured import Measured
 from erya.evaluate.reading import DataFile, TrainTexts
 from erya.files import atomic_write, sha256_of
+from erya.tasks.embed.task import EmbedTask
 from erya.tasks.predictor import Predictor
 from erya.tasks.texts import EncodingReport
 
@@ -77,7 +79,14 @@ def evaluate(
 def open_data(
     predictor: Predictor, data: Path, *, columns: Mapping[str, str], source: str | None, train: Path | None
 ) -> DataFile:
-    """A data file as the predictor's task reads it; the arguments are those of `evaluate`."""
+    """A data file as the predictor's task reads it; the arguments are those of `evaluate`.
+
+    Raises:
+        InputError: a file cannot be read, or has nothing that vectors could be scored by.
+    """
+    if isinstance(predictor.task, EmbedTask):
+        examples = predictor.kind.examples(data, columns=columns, labelled=True)
+        require_pairs_somewhere(examples, path=data, columns=columns)
     texts = TrainTexts(train, predictor.kind, columns=columns) if train is not None else None
     return DataFile(data, predictor.kind, columns, source, texts)
 

@@ -165,7 +165,21 @@ def matched(number: int, seed: int = 6) -> Made:
         score = float(rng.random())
         truth = "1" if rng.random() < score else "0"
         examples.append(Pair(NASTY, "乙", truth, f"f, line {line}", line))
-        answers.append(Match(NASTY, "乙", score, "1" if score > 0.5 else "0"))
+        scores = {"0": 1 - score, "1": score}
+        answers.append(Match(NASTY, "乙", score, "1" if score > 0.5 else "0", scores))
+    return Made(task, examples, answers)
+
+
+def inferred(number: int, seed: int = 10) -> Made:
+    """Pairs with one of three labels."""
+    rng = np.random.default_rng(seed)
+    task = MatchTask(LABELS, MatchSettings())
+    examples, answers = [], []
+    for line in range(2, number + 2):
+        shares = rng.dirichlet(np.ones(3)).tolist()
+        examples.append(Pair(NASTY, "乙", str(rng.choice(LABELS, p=shares)), f"f, line {line}", line))
+        scores = dict(zip(LABELS, shares, strict=True))
+        answers.append(Match(NASTY, "乙", shares[-1], max(LABELS, key=scores.__getitem__), scores))
     return Made(task, examples, answers)
 
 
@@ -205,6 +219,22 @@ def searched(number: int, seed: int = 9) -> Made:
     return Made(EmbedTask(EmbedSettings()), examples, answers)
 
 
+def reranked(number: int, seed: int = 11, *, skill: float = 1.0) -> Made:
+    """Queries with four candidates each, of which one or two are relevant; the first query has none."""
+    rng = np.random.default_rng(seed)
+    examples, answers = [], []
+    for line in range(2, number + 2):
+        truths = [0, 0, 0, 0] if line == 2 else rng.permutation([1, int(rng.integers(0, 2)), 0, 0]).tolist()
+        for place, truth in enumerate(truths):
+            query, candidate = f"{NASTY}{line}", f"丙{line}-{place}"
+            examples.append(Pair(query, candidate, str(truth), f"f, line {line}", line, is_candidate=True))
+            # What is drawn does not depend on the skill, so that the queries of two models are the same.
+            score = float(1 / (1 + np.exp(-skill * truth - rng.normal())))
+            scores = {"0": 1 - score, "1": score}
+            answers.append(Match(query, candidate, score, "1" if score > 0.5 else "0", scores))
+    return Made(MatchTask(("0", "1"), MatchSettings()), examples, answers)
+
+
 MAKERS = {
     "classify": classified,
     "multi-label": multi_labelled,
@@ -212,6 +242,7 @@ MAKERS = {
     "tag": tagged,
     "answer": read,
     "match": matched,
+    "inference": inferred,
     "regress": rated,
     "embed": embedded,
 }

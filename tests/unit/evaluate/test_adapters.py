@@ -22,6 +22,7 @@ pytest.importorskip("torch")
 from erya.errors import InputError
 from erya.evaluate.adapters.adapter import class_table
 from erya.evaluate.adapters.table import adapter_for
+from erya.evaluate.curves import recall_curves
 from erya.evaluate.estimates import estimate_all
 from erya.evaluate.outcome import Mark
 from erya.evaluate.report import render_report, suspected_labels
@@ -38,6 +39,7 @@ SHARED = {
     "tag": {"f1", "precision", "recall", "macro_f1"},
     "answer": {"f1", "exact_match"},
     "match": {"accuracy", "macro_f1"},
+    "inference": {"accuracy", "macro_f1"},
     "regress": {"spearman", "pearson", "mean_squared_error"},
     "embed": {"spearman", "pearson"},
 }
@@ -152,15 +154,33 @@ def test_questions_are_named_as_the_file_does():
     ] == list("234567")
 
 
+def test_pairs_of_three_labels_have_curves_calibration_and_doubtful_labels(tmp_path):
+    made = MAKERS["inference"](90)
+    done = evaluation_of(made, tmp_path / "f.tsv")
+    rows, truths, _ = done.ledger.distributions()
+    assert rows.shape == (90, 3)
+    for row, truth, example, answer in zip(rows, truths, made.examples, made.answers, strict=True):
+        assert row == pytest.approx([answer.scores[label] for label in LABELS])
+        assert LABELS[int(truth.argmax())] == example.target
+    assert done.calibration is not None and len(recall_curves(done.ledger)) == 3
+    assert suspected_labels(done, None)
+    worst = done.mistakes[0]
+    surest = max(
+        a.scores[a.label] for e, a in zip(made.examples, made.answers, strict=True) if a.label != e.target
+    )
+    assert worst.probability == pytest.approx(surest)
+
+
 def test_vectors_without_scores_show_how_well_texts_are_found_and_nothing_else(tmp_path):
     done = evaluation_of(searched(30), tmp_path / "f.tsv")
-    assert done.estimates == () and farthest(done) == []
+    assert farthest(done) == [] and done.other_numbers == []
     html = render_report(done, training=[])
-    found = dict(done.scores.numbers())
-    for name in ("mrr@10", "ndcg@10", "recall@1"):
-        assert name in html and f"<b>{found[name]:.4f}</b>" in html
+    found = done.scores.numbers()
+    assert {one.name for one in done.estimates} == found.keys()
+    for one in done.estimates:
+        assert one.title in html and f"<b>{found[one.name]:.4f}</b>" in html
+        assert one.low < one.value < one.high
     assert "Spearman" not in html and "Scores against the truth" not in html
-    assert "bootstrap interval" not in html
     assert "everything was answered as the truth says" not in html and "Parts of the file" not in html
 
 

@@ -4,16 +4,18 @@ import json
 
 import numpy as np
 import pytest
-from made_outcomes import MAKERS, NASTY, evaluation_of, searched
+from made_outcomes import MAKERS, NASTY, Made, embedded, evaluation_of, searched
 from tiny_reviews import NEGATIVE, POSITIVE, write_reviews
 
 pytest.importorskip("torch")
 
 from erya.errors import InputError
-from erya.evaluate.compare import Comparison, compare
+from erya.evaluate.compare import Comparison, compare, ranking_differences
 from erya.evaluate.comparison_report import render_comparison
 from erya.evaluate.run import evaluate
 from erya.metrics.significance import mcnemar
+from erya.tasks.embed.recipe import EmbedSettings
+from erya.tasks.embed.task import EmbedTask
 from erya.tasks.predictor import Predictor
 
 COLUMNS = {"text": "text_a", "label": "label"}
@@ -107,12 +109,29 @@ def test_models_that_cannot_be_compared(models, data, tiny_run):
         compare(models[0], other, data, models=(tiny_run, tiny_run), columns=COLUMNS)
 
 
-def test_how_well_texts_are_found_is_shown_of_both_and_not_said_to_be_tested(tmp_path):
+def test_how_well_texts_are_found_is_compared_query_by_query(tmp_path):
     first, second = (evaluation_of(searched(30, seed), tmp_path / "f.tsv") for seed in (1, 2))
-    done = Comparison(first, second, (), np.zeros((2, 2), np.int64), 1.0, (), ())
+    differences = ranking_differences(first, second)
+    done = Comparison(first, second, differences, np.zeros((2, 2), np.int64), 1.0, (), ())
     mine, theirs = (one.scores.numbers()["mrr@10"] for one in (first, second))
-    assert done.untested[0] == ("mrr@10", mine, theirs) and "not tested" in done.verdict
+    assert (differences[0].name, differences[0].first, differences[0].second) == (
+        "mrr@10",
+        pytest.approx(mine),
+        pytest.approx(theirs),
+    )
+    assert done.untested == [] and done.verdict.count("differs by") == 1
     html = render_comparison(done)
-    assert f"{mine:.4f}" in html and f"{theirs:.4f}" in html
+    assert f"{mine:.4f}" in html and f"{theirs:.4f}" in html and "there are 30" in html
     assert "McNemar" not in html and "Pairs only" not in html
-    assert "mcnemar_p" not in done.to_dict() and done.to_dict()["untested"]["mrr@10"]["first"] == mine
+    assert "mcnemar_p" not in done.to_dict()
+
+
+def test_numbers_that_are_of_no_query_stand_side_by_side_untested(tmp_path):
+    made = embedded(40)
+    task = EmbedTask(EmbedSettings(threshold=0.5, similar_from=3))
+    first = evaluation_of(Made(task, made.examples, made.answers), tmp_path / "f.tsv")
+    done = Comparison(first, first, (), np.zeros((2, 2), np.int64), 1.0, (), ())
+    accuracy = first.scores.numbers()["accuracy"]
+    assert done.untested[0] == ("accuracy", accuracy, accuracy) and "not tested" in done.verdict
+    assert done.to_dict()["untested"]["accuracy"]["first"] == accuracy
+    assert "measure, not tested" in render_comparison(done)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 
+from erya.errors import InputError
 from erya.evaluate.adapters.adapter import Words
 from erya.evaluate.measures import Measure, Values
 from erya.evaluate.outcome import Outcome
@@ -44,6 +46,29 @@ class EmbedAdapter:
             severity=0.0,
             counts=np.array([1.0, truth or 0.0, cosine or 0.0]) if is_scored else np.zeros(3),
         )
+
+
+def require_pairs_somewhere(examples: Iterable[Example], *, path: Path, columns: Mapping[str, str]) -> None:
+    """Make sure that something of a file can be scored: a pair, whether it has a score or not.
+
+    Args:
+        examples: of the file; reading ends at the first pair.
+        path: the file, for the message.
+        columns: the names of the columns, for the message.
+    Raises:
+        InputError: no text has a second one.
+    """
+    number = 0
+    for example in examples:
+        if example.pair is not None:
+            return
+        number += 1
+    raise InputError(
+        f"there are neither scores nor pairs to score by: none of the {number:,} texts has a second one "
+        f"(column {columns.get('pair', 'pair')!r})",
+        where=str(path),
+        hint="name the columns: --pair COLUMN, of scores too --column score=COLUMN; or take a file of pairs",
+    )
 
 
 def _of_scored(measure: Callable[[Values, Values], float], rows: Values) -> float:
