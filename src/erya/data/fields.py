@@ -26,6 +26,16 @@ class Wanted:
     structured: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
 
+    @property
+    def required(self) -> list[str]:
+        """The columns that every row must have."""
+        return [column for field, column in self.columns.items() if field not in self.optional]
+
+    @property
+    def by_number(self) -> bool:
+        """Whether columns are numbers, as they are where a table has no line of names."""
+        return all(column.isdecimal() for column in self.required)
+
     def of_object(self, row: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, Any]]:
         """The fields of a JSON object or of a row of a Parquet file: those of text, and the structured.
 

@@ -1,7 +1,8 @@
 """Records with named columns from TSV, CSV, JSON lines and Parquet files, plain or compressed.
 
-The name says the format (`.tsv`, `.csv`, `.jsonl` or `.json`, `.parquet`) and the compression (`.gz .xz
-.bz2 .zst`). TSV and CSV start with a line that names the columns. Fields of a TSV are taken as they stand:
+The name says the format (`.tsv` or `.txt`, `.csv`, `.jsonl` or `.json`, `.parquet`) and the compression
+(`.gz .xz .bz2 .zst`). TSV and CSV start with a line that names the columns; where the wanted columns are
+numbers, from 1, there is no such line. Fields of a TSV are taken as they stand:
 Chinese review files are full of lone quotation marks, and a quoting parser swallows whole paragraphs at the
 first of them. CSV follows RFC 4180: a field in double quotes may hold commas and line ends.
 """
@@ -9,6 +10,7 @@ first of them. CSV follows RFC 4180: a field in double quotes may hold commas an
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +25,8 @@ from erya.data.problems import Problem, Report
 from erya.errors import InputError, nearest_hint
 from erya.files import COMPRESSED_SUFFIXES, open_binary, require_file
 
-FORMATS = (".tsv", ".csv", ".jsonl", ".json", ".parquet")
+FORMATS = (".tsv", ".txt", ".csv", ".jsonl", ".json", ".parquet")
+_TABLES = (".tsv", ".txt", ".csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,10 @@ def read_records(
     """Read `path` row by row. Lines that are empty from end to end are not rows.
 
     Args:
-        path: a file whose name ends in .tsv, .csv, .jsonl, .json (JSON lines too) or .parquet; all but the
-            last may be followed by .gz, .xz, .bz2 or .zst.
-        columns: for each field the caller wants, the column (or JSON key) it stands in.
+        path: a file whose name ends in .tsv, .txt (the same), .csv, .jsonl, .json (JSON lines too) or
+            .parquet; all but the last may be followed by .gz, .xz, .bz2 or .zst.
+        columns: for each field the caller wants, the column (or JSON key) it stands in; of a table without a
+            line of column names its number, from 1.
         structured: the fields that hold lists, objects or any number, and are found in `Record.data`. In a
             table the cell holds JSON.
         optional: the fields that a row may lack; then the record lacks them. An optional structured field may
@@ -85,8 +89,7 @@ def read_records(
         yield record
     if not found:
         hint = "a first line with the column names, then one line a record"
-        is_table = kind in (".tsv", ".csv")
-        raise InputError("the file holds no record", where=str(path), hint=hint if is_table else None)
+        raise InputError("the file holds no record", where=str(path), hint=hint if kind in _TABLES else None)
 
 
 def read_json_lines(
@@ -112,11 +115,16 @@ def read_json_lines(
     return _read_json(name, numbered_lines(name, stream), wanted, None)
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file's cells hold text without a kind, so that a number is told by its digits alone."""
+    return any(suffix.lower() in _TABLES for suffix in path.suffixes)
+
+
 def _rows(path: Path, kind: str, wanted: Wanted, broken: Report | None) -> Iterator[Record]:
     if kind == ".parquet":
         yield from _read_parquet(path, wanted, broken)
         return
-    reader = {".csv": _read_csv, ".tsv": _read_tsv}.get(kind, _read_json)
+    reader = {".csv": _read_csv, ".tsv": _read_tsv, ".txt": _read_tsv}.get(kind, _read_json)
     with open_binary(path) as stream:
         yield from reader(str(path), numbered_lines(str(path), stream), wanted, broken)
 
@@ -174,7 +182,10 @@ def _csv_rows(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int
 def _read_table(
     path: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted, broken: Report | None
 ) -> Iterator[Record]:
-    _, names = next(rows, (1, []))
+    begin, names = next(rows, (1, []))
+    if wanted.by_number and not set(names).issuperset(wanted.required):
+        rows = itertools.chain([(begin, names)], rows)
+        names = [str(number) for number in range(1, len(names) + 1)]
     places = _places(path, names, wanted)
     for line, row in rows:
         with _leaving_out(broken, line):
@@ -186,7 +197,7 @@ def _read_table(
 def _require_width(row: Sequence[str], names: Sequence[str], where: str) -> None:
     if len(row) != len(names):
         raise InputError(
-            f"the row has {len(row)} fields, the first line names {len(names)} ({', '.join(names)})",
+            f"the row has {len(row)} fields, the first line {len(names)} ({', '.join(names)})",
             where=where,
         )
 
@@ -230,11 +241,11 @@ def _column_index(path: str, names: Sequence[str], field: str, column: str, *, h
     if column in names:
         raise InputError(f"the column {column!r} stands there {names.count(column)} times", where=where)
     listed = ", ".join(name if len(name) <= 30 else name[:30] + "…" for name in names)
-    needs_line = " (a file without a line of column names needs one first)" if where != path else ""
+    by_number = " (columns without names go by number: --text 1)" if where != path else ""
     raise InputError(
-        f"there is no column {column!r} (wanted for {field}); {header} names: {listed}",
+        f"there is no column {column!r} (wanted for {field}); {header} has: {listed}",
         where=where,
-        hint=nearest_hint(column, names) + needs_line,
+        hint=nearest_hint(column, names) + by_number,
     )
 
 

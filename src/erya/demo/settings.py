@@ -1,4 +1,4 @@
-"""How large the demo is: sized to end well within ten minutes on two cores."""
+"""How large the demo is: sized to end in about ten minutes on two cores."""
 
 from __future__ import annotations
 

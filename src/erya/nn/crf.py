@@ -106,46 +106,6 @@ class LinearChainCrf(nn.Module):
         after = places.join(self._backward(emissions, places, keep))
         return torch.log_softmax(until + after, dim=-1)
 
-    @torch.no_grad()
-    def viterbi(
-        self,
-        emissions: Tensor,
-        lengths: Sequence[int],
-        *,
-        mask: Tensor | None = None,
-        allowed: tuple[Tensor, Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """The likeliest path of each sequence; exact.
-
-        Args:
-            emissions: shape (N, C).
-            lengths: tokens of each sequence.
-            mask: which tokens take part, shape (N,); None: all.
-            allowed: added to `moves()`: zero, and minus infinity for what must not be; None: all may be.
-        Returns:
-            Tags, int64, shape (N,); -1 where `mask` is False.
-        Source: Viterbi 1967, Error Bounds for Convolutional Codes.
-        """
-        emissions = emissions.float()
-        keep = _all_of(emissions) if mask is None else mask
-        start, pairs, end = self.moves()
-        if allowed is not None:
-            start, pairs, end = (a + b for a, b in zip((start, pairs, end), allowed, strict=True))
-        places = _Places.of(lengths, emissions.device)
-        same = torch.arange(len(start), device=emissions.device)
-        scores = torch.zeros_like(emissions[: places.sizes[0] if places.sizes else 0])
-        begun = scores.new_zeros(len(scores), dtype=torch.bool)
-        finals, came_from = [], []
-        for own, part in zip(places.split(emissions), places.split(keep), strict=True):
-            scores, begun = scores[: len(own)], begun[: len(own)]
-            best, back = (scores[:, :, None] + pairs).max(dim=1)
-            new = torch.where(begun[:, None], best, start) + own
-            came_from.append(torch.where((begun & part)[:, None], back, same))
-            scores, begun = torch.where(part[:, None], new, scores), begun | part
-            finals.append(scores + end)
-        tags = places.join(_walk_back(finals, came_from)) if finals else keep.long()
-        return tags.where(keep, -1)
-
     def _path_scores(self, emissions: Tensor, tags: Tensor, lengths: Sequence[int], keep: Tensor) -> Tensor:
         """The summed scores of the paths."""
         start, pairs, end = self.moves()
@@ -210,15 +170,3 @@ class LinearChainCrf(nn.Module):
 
 def _all_of(emissions: Tensor) -> Tensor:
     return torch.ones(len(emissions), dtype=torch.bool, device=emissions.device)
-
-
-def _walk_back(finals: list[Tensor], came_from: list[Tensor]) -> list[Tensor]:
-    """The tags of each place on the way back from each sequence's best last tag."""
-    tags: list[Tensor] = []
-    for place in reversed(range(len(finals))):
-        best = finals[place].argmax(dim=1)
-        if tags:
-            went = came_from[place + 1].gather(1, tags[-1][:, None]).squeeze(1)
-            best = torch.cat([went, best[len(went) :]])
-        tags.append(best)
-    return tags[::-1]

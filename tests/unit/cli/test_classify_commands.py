@@ -76,11 +76,30 @@ def test_predict_equals_its_python_twin(erya, tiny_run, tmp_path):
     assert counts == {"stdin": 3, "dash": 3, "file": 3, "table": 2, "text": 1, "jsonl": 1}
 
 
-def test_pairs_by_tab(erya, tiny_run):
-    status, stdout, _ = erya("predict", tiny_run / "model", "-", "--tab", stdin="很好\t很差\n".encode())
+@pytest.fixture
+def pair_model(tiny_run, tmp_path):
+    """The model of single texts, labelled as one of pairs."""
+    directory = shutil.copytree(tiny_run / "model", tmp_path / "pairs")
+    about = json.loads((directory / "erya.json").read_text(encoding="utf-8"))
+    about["settings"]["pairs"] = True
+    (directory / "erya.json").write_text(json.dumps(about), encoding="utf-8")
+    return directory
+
+
+def test_pairs_by_tab(erya, pair_model):
+    status, stdout, _ = erya("predict", pair_model, "-", "--tab", stdin="很好\t很差\n".encode())
     assert status == 0 and lines(stdout)[0]["pair"] == "很差"
-    status, _, stderr = erya("predict", tiny_run / "model", "-", "--tab", stdin="很好\n".encode())
+    status, _, stderr = erya("predict", pair_model, "-", "--tab", stdin="很好\n".encode())
     assert status == 2 and "stdin, line 1" in stderr
+
+
+def test_what_a_model_did_not_learn_from_is_refused(erya, pair_model, tiny_run):
+    status, stdout, stderr = erya("predict", pair_model, stdin="很好\n".encode())
+    assert status == 2 and stdout == ""
+    assert "the model learnt from pairs of texts, this is one text\n  where: stdin, line 1" in stderr
+    status, stdout, stderr = erya("predict", tiny_run / "model", "--tab", stdin="很好\t很差\n".encode())
+    assert status == 2 and stdout == ""
+    assert "the model learnt from single texts, this is a pair\n  where: stdin, line 1" in stderr
 
 
 @pytest.mark.parametrize(
@@ -123,7 +142,7 @@ def test_predict_reads_parquet(erya, tiny_run, tmp_path):
     assert status == 0 and [line["text"] for line in lines(stdout)] == ["房间很好", "很吵"]
 
 
-def test_texts_are_answered_in_groups_of_bounded_length(erya, tiny_run, monkeypatch):
+def test_texts_are_answered_in_groups_of_bounded_length(erya, tiny_run, pair_model, monkeypatch):
     sizes = []
     monkeypatch.setattr(predict, "_GROUP_CHARACTERS", 10)
     own = Predictor.predict_examples
@@ -135,7 +154,7 @@ def test_texts_are_answered_in_groups_of_bounded_length(erya, tiny_run, monkeypa
     assert status == 0 and len(lines(stdout)) == 6 and sizes == [2, 3, 1]
     sizes.clear()
     pairs = "好\t好\n很吵\t很吵很吵很吵\n好\t好\n"
-    erya("predict", tiny_run / "model", "--tab", stdin=pairs.encode())
+    erya("predict", pair_model, "--tab", stdin=pairs.encode())
     assert sizes == [2, 1], "second texts count"
 
 

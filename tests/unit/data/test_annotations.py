@@ -9,7 +9,7 @@ from erya.data.annotations.annotated import Entity, read_entities
 from erya.data.annotations.conll import read_conll
 from erya.data.annotations.detection import detect_layout, read_annotated, read_questions
 from erya.data.annotations.label_studio import read_label_studio
-from erya.data.annotations.squad import GoldAnswer, read_answers
+from erya.data.annotations.squad import GoldAnswer, read_answers, read_squad
 from erya.data.problems import Problems, refuse
 from erya.errors import InputError
 
@@ -230,6 +230,22 @@ def test_label_studio_json_min(tmp_path):
     assert (entities(first), first.labels) == ([(0, 2, "LOC")], ("好",))
     assert (second.entities, second.labels) == (None, ("好", "差"))
     assert (third.entities, third.labels) == ((), None)
+
+
+def test_label_studio_json_min_with_data_beside_the_label(tmp_path):
+    path = write(tmp_path / "a.json", [{"text": "好", "id": 1, "source": "weibo", "sentiment": "正"}])
+    assert "source, sentiment" in error(read_label_studio, path)
+
+
+def test_an_answer_without_a_place_must_stand_there_once(tmp_path):
+    def asked(text):
+        question = {"id": "q", "question": "谁", "answers": [{"text": text}]}
+        return write(tmp_path / f"{text}.json", squad(question, context="李四住在北京，李四好。"))
+
+    (found,) = read_squad(asked("北京"))
+    assert (found.answers[0].start, found.answers[0].end) == (4, 6)
+    assert "'李四' has no place; it stands 2 times" in error(read_squad, asked("李四"))
+    assert "nowhere" in error(read_squad, asked("王五"))
 
 
 def squad(*questions, context="李四住在北京。"):

@@ -109,7 +109,7 @@ def test_wrong_column_lists_those_there_and_the_nearest(tmp_path):
         ("a.tsv", "label\ttext_a\n1\t好\n".encode() + "1\t房间".encode("gbk"), ["UTF-8", "line 3", "iconv"]),
         ("a.tsv", "label\ttext_a\n".encode("utf-16"), ["line 1", "looks like UTF-16LE", "iconv"]),
         ("a.tsv.gz", b"not compressed", ["cannot read"]),
-        ("a.txt", "label\ttext_a\n", ["format", ".tsv"]),
+        ("a.dat", "label\ttext_a\n", ["format", ".tsv"]),
         ("a.parquet", "label\ttext_a\n", ["not a Parquet file"]),
         ("a.parquet.gz", "label\ttext_a\n", ["compressed inside"]),
         ("a.json", '{\n "text_a": "好"\n}\n', ["line 1", "whole on its line"]),
@@ -120,6 +120,24 @@ def test_broken_files_say_what_and_where(tmp_path, name, content, parts):
     assert str(tmp_path / name) in message
     for part in parts:
         assert part in message
+
+
+@pytest.mark.parametrize(("name", "between"), [("a.tsv", "\t"), ("a.txt", "\t"), ("a.csv", ",")])
+def test_columns_of_a_table_without_names_go_by_number(tmp_path, name, between):
+    path = write(tmp_path / name, f"1{between}好\n0{between}坏\n")
+    found = list(read_records(path, columns={"text": "2", "label": "1"}))
+    assert [(row.line, row.values["text"], row.values["label"]) for row in found] == [
+        (1, "好", "1"),
+        (2, "坏", "0"),
+    ]
+    assert "no column '3' (wanted for text); the first line has: 1, 2" in error(path, {"text": "3"})
+    assert "no column 'text'" in error(path, {"text": "text", "label": "1"}), "some names are no numbers"
+
+
+def test_columns_whose_names_are_numbers(tmp_path):
+    path = write(tmp_path / "a.tsv", "0\t1\n好\t甲\n")
+    (found,) = read_records(path, columns={"text": "0", "label": "1"})
+    assert (found.line, found.values["text"], found.values["label"]) == (2, "好", "甲")
 
 
 def test_missing_file_and_directory(tmp_path):

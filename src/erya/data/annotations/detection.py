@@ -49,7 +49,7 @@ def detect_layout(path: Path) -> Layout:
         return _json_layout(lines, path)
     if suffix in _CONLL_SUFFIXES or _looks_like_conll(lines):
         return "conll"
-    if suffix in (".tsv", ".csv"):
+    if suffix in (".tsv", ".csv") or (suffix == ".txt" and "\t" in lines[0]):
         return "records"
     raise InputError(
         "the file is neither JSON nor a token and its tag on each line",

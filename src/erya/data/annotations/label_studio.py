@@ -93,7 +93,7 @@ def _add_region(region: Any, marks: _Marks, where: str, line: int, report: Repor
 def _flat(task: Placed, name: str, where: str, report: Report) -> Iterator[Annotated]:
     """A task of a JSON-MIN export."""
     text = _text_of(task, name, where)
-    marks = _Marks()
+    marks, said_in = _Marks(), list[str]()
     for key, value in task.items():
         if key in _ABOUT or key == name or (isinstance(value, str) and value is text):
             continue
@@ -105,6 +105,11 @@ def _flat(task: Placed, name: str, where: str, report: Report) -> Iterator[Annot
         elif (names := _names(value)) or value == []:
             marks.has_labels = marks.has_labels or bool(names)
             marks.labels += names
+            said_in += [key] * bool(names)
+    if len(said_in) > 1:
+        what = f"{', '.join(said_in)}: nothing in this form of export tells data from answers"
+        report(Problem("several fields that may be the label", what, where, task.line, "none is taken"))
+        marks.labels, marks.has_labels = [], False
     yield _annotated(
         text, marks, where, task.line, report, has_entities=not marks.has_labels or marks.has_entities
     )

@@ -128,17 +128,21 @@ def _side_by_side(
 
 
 def _placed(text: str, start: Any, context: str, where: str, line: int, report: Report) -> GoldAnswer:
-    """The answer at its place; of one without a place the first occurrence."""
+    """The answer at its place; of one without a place the only occurrence."""
+    occurrences = context.count(text)
     if start is None:
-        start = context.find(text)
-        stands = start != _NOWHERE
+        stands = occurrences == 1
+        start = context.find(text) if stands else None
     else:
         is_whole = isinstance(start, int) and not isinstance(start, bool)
         stands = is_whole and start >= 0 and context.startswith(text, start)
     if stands:
         return GoldAnswer(start, start + len(text), text)
-    elsewhere = "it stands elsewhere" if text in context else "it stands nowhere in the context"
-    what = f"{text[:_SHOWN]!r} is not at character {start}; {elsewhere}"
+    where_said = "has no place" if start is None else f"is not at character {start}"
+    elsewhere = f"it stands {occurrences} times in the context" if start is None else "it stands elsewhere"
+    if not occurrences:
+        elsewhere = "it stands nowhere in the context"
+    what = f"{text[:_SHOWN]!r} {where_said}; {elsewhere}"
     report(Problem("an answer not at its place", what, where, line, "only its text is used"))
     return GoldAnswer(_NOWHERE, _NOWHERE, text)
 

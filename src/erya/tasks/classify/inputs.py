@@ -28,6 +28,7 @@ def encode_examples(
     *,
     limit: LengthLimit,
     stride: int | None,
+    pairs: bool | None,
     targets: Callable[[Example], Targets],
 ) -> Encoded:
     """Turn examples into inputs.
@@ -37,18 +38,19 @@ def encode_examples(
         tokenizer: turns texts into ids.
         limit: how long an input may be.
         stride: tokens that two windows of a long text share; None makes one input of each text.
+        pairs: whether the network learnt from pairs; None: nobody knows.
         targets: what is to be predicted of an example; each of its windows learns it.
     Raises:
         InputError: texts are longer than `limit` and may neither be truncated nor cut into windows, or only
-            some of the examples are pairs.
+            some of the examples are pairs, or they are not what the network learnt from.
     """
-    texts, pairs = [example.text for example in examples], _pairs_of(examples)
+    texts, seconds = [example.text for example in examples], _seconds_of(examples, pairs)
     places = [example.where for example in examples]
     if stride is None:
-        encodings, report = encode_texts(texts, pairs, tokenizer, limit=limit, places=places)
+        encodings, report = encode_texts(texts, seconds, tokenizer, limit=limit, places=places)
         owners: NDArray[np.int64] = np.arange(len(examples))
     else:
-        cut = encode_windows(texts, pairs, tokenizer, limit=limit, stride=stride, places=places)
+        cut = encode_windows(texts, seconds, tokenizer, limit=limit, stride=stride, places=places)
         encodings, owners, report = cut.encodings, cut.owners, cut.report
     features = [
         Features(encoding.ids, encoding.type_ids, targets(examples[owner]))
@@ -66,9 +68,20 @@ def pooled(outputs: Sequence[NDArray[Any]], encoded: Encoded) -> NDArray[np.floa
     return np.asarray(sums / counts[:, None])
 
 
-def _pairs_of(examples: Sequence[Example]) -> list[str] | None:
-    pairs = [example.pair for example in examples if example.pair is not None]
-    if pairs and len(pairs) != len(examples):
+def is_paired(examples: Sequence[Example]) -> bool:
+    """Whether examples are pairs; of some that are mixed, `encode_examples` says so."""
+    return any(example.pair is not None for example in examples)
+
+
+def _seconds_of(examples: Sequence[Example], pairs: bool | None) -> list[str] | None:
+    seconds = [example.pair for example in examples if example.pair is not None]
+    if seconds and len(seconds) != len(examples):
         single = next(example for example in examples if example.pair is None)
         raise InputError("some texts have a second text and some have none", where=single.where)
-    return pairs or None
+    if examples and pairs is not None and pairs != bool(seconds):
+        learnt, given = ("pairs of texts", "one text") if pairs else ("single texts", "a pair")
+        hint = "give the second text: --pair names its column, of lines --tab" if pairs else "leave it out"
+        raise InputError(
+            f"the model learnt from {learnt}, this is {given}", where=examples[0].where, hint=hint
+        )
+    return seconds or None

@@ -14,6 +14,7 @@ from erya.data.records import read_records
 from erya.errors import InputError
 from erya.tasks.classify.describing import describe, describe_multi
 from erya.tasks.classify.example import Example, read_example, require_label
+from erya.tasks.classify.inputs import is_paired
 from erya.tasks.classify.multi import MultiLabelTask, find_several
 from erya.tasks.classify.recipe import ClassifyRecipe
 from erya.tasks.classify.sets import LabelSetsTask
@@ -54,26 +55,27 @@ class ClassifyKind:
 
     def task_for(self, recipe: ClassifyRecipe, train: Sequence[Example]) -> AnyTask:
         """The labels of the training file, of each set two or more."""
+        pairs = is_paired(train)
         if not isinstance(recipe.label, str):
             sets = {name: find_labels([of_set(example, name) for example in train]) for name in recipe.label}
-            return LabelSetsTask(sets, recipe.stride)
+            return LabelSetsTask(sets, recipe.stride, pairs)
         if recipe.separator is not None:
             labels = find_several(train, recipe.separator)
-            return MultiLabelTask(labels, recipe.separator, stride=recipe.stride)
-        return ClassifyTask(find_labels(train), recipe.stride)
+            return MultiLabelTask(labels, recipe.separator, stride=recipe.stride, pairs=pairs)
+        return ClassifyTask(find_labels(train), recipe.stride, pairs)
 
     def task_from(self, info: ModelInfo) -> AnyTask:
         """The labels of a model directory."""
         settings = info.settings
+        stride, pairs = settings.get("stride"), settings.get("pairs")
         if "sets" in settings:
             sets = {name: tuple(labels) for name, labels in settings["sets"].items()}
-            return LabelSetsTask(sets, settings.get("stride"))
+            return LabelSetsTask(sets, stride, pairs)
         if settings.get("multi_label"):
             thresholds = tuple(settings.get("thresholds", ()))
-            return MultiLabelTask(
-                info.labels or (), settings.get("separator", "|"), thresholds, settings.get("stride")
-            )
-        return ClassifyTask(info.labels or (), settings.get("stride"))
+            separator = settings.get("separator", "|")
+            return MultiLabelTask(info.labels or (), separator, thresholds, stride, pairs)
+        return ClassifyTask(info.labels or (), stride, pairs)
 
     def check(self, task: AnyTask, dev: Sequence[Example]) -> None:
         """Every label of the dev file stands in the training file."""

@@ -59,12 +59,14 @@ class MultiLabelTask:
         separator: what stands between labels in a file.
         thresholds: the probability from which on each label is given, in [0, 1]; empty: a half for all.
         stride: tokens that two windows of a long text share; None takes no windows.
+        pairs: whether it is pairs of texts that are classified; None: nobody knows.
     """
 
     labels: tuple[str, ...]
     separator: str = "|"
     thresholds: tuple[float, ...] = ()
     stride: int | None = None
+    pairs: bool | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -74,6 +76,7 @@ class MultiLabelTask:
             "separator": self.separator,
             "thresholds": list(self.thresholds),
             "stride": self.stride,
+            "pairs": self.pairs,
         }
 
     def read(self, record: Record) -> Example:
@@ -110,7 +113,14 @@ class MultiLabelTask:
         Raises:
             InputError: texts are longer than `limit` and may not be truncated, or a label is unknown.
         """
-        return encode_examples(examples, tokenizer, limit=limit, stride=self.stride, targets=self._targets)
+        return encode_examples(
+            examples,
+            tokenizer,
+            limit=limit,
+            stride=self.stride,
+            pairs=self.pairs,
+            targets=self._targets,
+        )
 
     def _targets(self, example: Example) -> Targets:
         return {} if example.label is None else {"labels": self.truth(example).astype(np.float32)}

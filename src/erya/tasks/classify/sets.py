@@ -95,10 +95,12 @@ class LabelSetsTask:
     Attributes:
         sets: the labels of each set, two or more.
         stride: tokens that two windows of a long text share; None takes no windows.
+        pairs: whether it is pairs of texts that are classified; None: nobody knows.
     """
 
     sets: Mapping[str, tuple[str, ...]]
     stride: int | None = None
+    pairs: bool | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ class LabelSetsTask:
     def settings(self) -> dict[str, Any]:
         """The sets, and how long texts are read."""
         sets = {name: list(labels) for name, labels in self.sets.items()}
-        return {"sets": sets, "stride": self.stride}
+        return {"sets": sets, "stride": self.stride, "pairs": self.pairs}
 
     @property
     def tasks(self) -> dict[str, ClassifyTask]:
@@ -142,7 +144,14 @@ class LabelSetsTask:
         Raises:
             InputError: texts are longer than `limit` and may not be truncated, or a label is unknown.
         """
-        return encode_examples(examples, tokenizer, limit=limit, stride=self.stride, targets=self._targets)
+        return encode_examples(
+            examples,
+            tokenizer,
+            limit=limit,
+            stride=self.stride,
+            pairs=self.pairs,
+            targets=self._targets,
+        )
 
     def _targets(self, example: Example) -> Targets:
         if example.sets is None:

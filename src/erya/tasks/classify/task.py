@@ -30,15 +30,17 @@ class ClassifyTask:
     Attributes:
         labels: class c is labels[c].
         stride: tokens that two windows of a long text share; None takes no windows.
+        pairs: whether it is pairs of texts that are classified; None: nobody knows.
     """
 
     labels: tuple[str, ...]
     stride: int | None = None
+    pairs: bool | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How long texts are read; the labels say the rest."""
-        return {} if self.stride is None else {"stride": self.stride}
+        """How texts are read; the labels say the rest."""
+        return {"stride": self.stride, "pairs": self.pairs}
 
     def read(self, record: Record) -> Example:
         """Check one row with the fields `text` and perhaps `pair` and `label`.
@@ -73,7 +75,14 @@ class ClassifyTask:
             InputError: texts are longer than `limit` and may not be truncated, a label is unknown, or only
                 some of the examples are pairs.
         """
-        return encode_examples(examples, tokenizer, limit=limit, stride=self.stride, targets=self._targets)
+        return encode_examples(
+            examples,
+            tokenizer,
+            limit=limit,
+            stride=self.stride,
+            pairs=self.pairs,
+            targets=self._targets,
+        )
 
     def decode(
         self, outputs: Sequence[NDArray[Any]], encoded: Encoded, examples: Sequence[Example]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from erya.data.lines import numbered_lines
-from erya.data.records import Record, read_records
+from erya.data.records import Record, is_table, read_records
 from erya.errors import InputError
 from erya.files import open_binary, require_file
 
@@ -50,19 +50,19 @@ def read_texts(path: Path, *, columns: Mapping[str, str], labelled: bool) -> Ite
     """Read a file.
 
     Args:
-        path: a .txt file with a text a line; or rows with `text` and, where they have them, `pair`, `score`
-            and `negatives` (of JSON a list of texts, of a table one text).
+        path: a .txt file with a text a line (a table, where columns are numbers); or rows with `text` and,
+            where they have them, `pair`, `score` and `negatives` (of JSON a list of texts, of a table one
+            text).
         columns: for each field, the column it stands in.
         labelled: whether `score` is wanted.
     Raises:
         InputError: the file or a row cannot be used; says where.
     """
-    if _is_plain(path):
+    if _is_plain(path) and not columns["text"].isdecimal():
         yield from _read_lines(path)
         return
     wanted = {field: column for field, column in columns.items() if labelled or field != "score"}
-    is_table = any(suffix.lower() in (".tsv", ".csv") for suffix in path.suffixes)
-    structured = () if is_table else [field for field in ("negatives", "score") if field in wanted]
+    structured = () if is_table(path) else [field for field in ("negatives", "score") if field in wanted]
     optional = [field for field in _OPTIONAL if field in wanted]
     for record in read_records(path, columns=wanted, structured=structured, optional=optional):
         yield read_example(record)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from erya.data.records import Record, read_records
+from erya.data.records import Record, is_table, read_records
 from erya.errors import InputError
 
 # The keys of a file of candidates.
@@ -98,11 +98,6 @@ def candidates_of(record: Record) -> Iterator[Example]:
     targets = _relevances(record, len(candidates))
     for candidate, target in zip(candidates, targets, strict=True):
         yield Example(query, candidate, target, record.where, record.line, is_candidate=True)
-
-
-def is_table(path: Path) -> bool:
-    """Whether a file's cells hold text without a kind: a .tsv or .csv, perhaps compressed."""
-    return any(suffix.lower() in (".tsv", ".csv") for suffix in path.suffixes)
 
 
 def number_of(target: str | None, *, where: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from erya.data.annotations.detection import detect_layout, read_annotated, read_questions
 from erya.data.problems import Problem, Problems
-from erya.data.records import read_records
+from erya.data.records import is_table, read_records
 from erya.errors import InputError
 from erya.tasks.kind import AnyKind
 from erya.tasks.preflight.findings import MOST_PLACES, Finding, Level, Place, finding
@@ -17,7 +17,6 @@ from erya.tasks.preflight.findings import MOST_PLACES, Finding, Level, Place, fi
 _SAID_ELSEWHERE = ("an answer not at its place",)
 # Fields that a row may lack whatever the kind.
 _OPTIONAL = frozenset({"id", "negatives", "score"})
-_TABLES = (".tsv", ".csv")
 
 
 def read_all(
@@ -75,9 +74,8 @@ def _broken(
 
 
 def _scan_rows(kind: AnyKind, path: Path, columns: Mapping[str, str], problems: Problems) -> None:
-    is_table = any(suffix.lower() in _TABLES for suffix in path.suffixes)
     optional = (kind.optional_inputs | _OPTIONAL) & columns.keys()
-    structured = () if is_table else tuple(columns)
+    structured = () if is_table(path) else tuple(columns)
     for record in read_records(
         path, columns=columns, structured=structured, optional=optional, broken=problems.note
     ):
