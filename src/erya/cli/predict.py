@@ -86,7 +86,8 @@ def _predict(
         examples = _started(kind.examples(Path(source), columns=fields, labelled=False))
         predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
     else:
-        records = _records(source, fields=fields, tab=tab, jsonl=jsonl)
+        columns = [name for name, column in (("--text", text), ("--pair", pair)) if column is not None]
+        records = _records(source, fields=fields, columns=columns, tab=tab, jsonl=jsonl)
         predictor = Predictor.open(model, device=device, precision=parse_precision(precision))
         examples = _examples(records, predictor)
     total = EncodingReport()
@@ -121,7 +122,9 @@ def _has_columns(source: str) -> bool:
     return bool(_TABLES.search(source) or _DOCUMENTS.search(source))
 
 
-def _records(source: str, *, fields: dict[str, str], tab: bool, jsonl: bool) -> Iterator[Record]:
+def _records(
+    source: str, *, fields: dict[str, str], columns: list[str], tab: bool, jsonl: bool
+) -> Iterator[Record]:
     """The rows `source` stands for; a missing or empty file is found before the model is opened."""
     from erya.data.records import Record, read_json_lines, read_records
 
@@ -129,6 +132,8 @@ def _records(source: str, *, fields: dict[str, str], tab: bool, jsonl: bool) -> 
     if tab and len(names) < 2:
         names = (*names, "pair")
     if source == "-":
+        if not jsonl:
+            _require_none(columns, "lines of stdin", hint="--jsonl says that they are JSON objects")
         if standard_input().isatty():
             messages.print("reading texts from the terminal, one a line; Ctrl-D ends")
         if jsonl:
@@ -140,10 +145,18 @@ def _records(source: str, *, fields: dict[str, str], tab: bool, jsonl: bool) -> 
             raise InputError(
                 "no such file", where=source, hint="to predict these words as a text, send them to stdin: -"
             )
+        _require_none(columns, "a text", hint="leave it out")
         return iter([Record("the text", 0, _cut(source, "the text", names, tab=tab))])
     if _TABLES.search(path.name):
         return _started(read_records(path, columns=fields))
+    _require_none(columns, "lines of text", hint=".tsv, .csv, .jsonl and .parquet files have columns")
     return _started(_line_records(source, source, names, tab=tab))
+
+
+def _require_none(columns: list[str], what: str, *, hint: str) -> None:
+    """Refuse options that name columns of what has none."""
+    if columns:
+        raise InputError(f"{columns[0]} names a column, and there are none in {what}", hint=hint)
 
 
 def _examples(records: Iterator[Record], predictor: Predictor) -> Iterator[Any]:
