@@ -30,6 +30,11 @@ _WORDS = {
     "list_type": "give a list, such as [a, b]",
     "union_tag_invalid": "no {discriminator} is called {tag!r}, known: {expected_tags}",
     "union_tag_not_found": "{discriminator} is missing",
+    # As pydantic says it, but for bounds such as 1e30, which it writes in full.
+    "greater_than": "Input should be greater than {gt:.12g}",
+    "greater_than_equal": "Input should be greater than or equal to {ge:.12g}",
+    "less_than": "Input should be less than {lt:.12g}",
+    "less_than_equal": "Input should be less than or equal to {le:.12g}",
 }
 
 

@@ -1,4 +1,5 @@
 import pytest
+from pydantic import Field
 
 from erya.config import StrictModel, dump_yaml, load_config
 from erya.errors import ConfigError
@@ -72,6 +73,21 @@ def test_a_part_that_is_off_may_be_filled_key_by_key(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("train: null\n")
     assert load_config(Outer, path, ["train.steps=7"]).train == Inner(steps=7)
+
+
+def test_a_great_bound_is_written_short():
+    class Bounded(StrictModel):
+        rate: float = Field(default=1.0, gt=0, le=1e30)
+        tokens: int = Field(default=1, ge=1, lt=1048577)
+
+    for override, said in {
+        "rate=1.0e+31": r"rate: Input should be less than or equal to 1e\+30 \(got 1e\+31\)",
+        "rate=0": r"rate: Input should be greater than 0 \(got 0\)",
+        "tokens=0": r"tokens: Input should be greater than or equal to 1 \(got 0\)",
+        "tokens=1048577": r"tokens: Input should be less than 1048577 \(got 1048577\)",
+    }.items():
+        with pytest.raises(ConfigError, match=said):
+            load_config(Bounded, None, [override])
 
 
 def test_a_bar_is_a_bar():
