@@ -155,9 +155,31 @@ def test_mistakes_are_named(tmp_path, folder) -> None:
     vectors.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="damaged"):
         SearchIndex.open(tmp_path / "index")
-    (tmp_path / "index" / "index.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="damaged, or of a newer"):
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("", "", "damaged: not a JSON file"),
+        ('"folder"', '"folder', "damaged: not a JSON file"),
+        ('"size": 4', '"size": "four"', r"damaged: options\.size: .*\(got 'four'\)"),
+        ('"size": 4,', "", r"damaged: options\.size: is missing"),
+        ('"start": 0', '"start": 1', r"damaged: .*rows of a\.txt do not follow"),
+        ('"size": 4', '"size": 5', r"vectors\.npy has the shape \(4, 4\), by index\.json it is \(4, 5\)"),
+        ('"format_version": 1', '"format_version": 2', "of a newer Erya: format 2, this one knows 1"),
+    ],
+)
+def test_what_is_damaged_is_said_and_what_to_do(tmp_path, folder, before, after, said) -> None:
+    build(folder, tmp_path / "index", Counter())
+    file = tmp_path / "index" / "index.json"
+    content = file.read_text(encoding="utf-8")
+    assert before in content
+    file.write_text(content.replace(before, after, 1) if before else "", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=said) as caught:
         SearchIndex.open(tmp_path / "index")
+    assert str(tmp_path / "index") in str(caught.value.where)
+    assert "erya search index MODEL FOLDER --out" in str(caught.value.hint)
+    assert len(str(caught.value.what).splitlines()) == 1
 
 
 def test_a_folder_without_passages_can_be_asked(tmp_path) -> None:

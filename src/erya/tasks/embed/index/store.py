@@ -9,18 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
-from erya.config import StrictModel
+from erya.checkpoints.info import read_json
+from erya.config import StrictModel, validate
 from erya.errors import CheckpointError, ConfigError, InputError
 from erya.files import sha256_of
 from erya.tasks.embed.retrieval import closest
 from erya.text.decode import decode
 
 INDEX_FILE, SPANS_FILE, VECTORS_FILE = "index.json", "spans.npy", "vectors.npy"
+_FORMAT = 1  # of the directory
 
 
 class IndexedFile(StrictModel):
@@ -70,6 +73,20 @@ class IndexRecord(StrictModel):
     model_directory: str
     options: IndexOptions
     files: tuple[IndexedFile, ...]
+
+    @property
+    def num_passages(self) -> int:
+        """Of all files."""
+        return self.files[-1].end if self.files else 0
+
+    @model_validator(mode="after")
+    def _rows_follow_each_other(self) -> Self:
+        end = 0
+        for file in self.files:
+            if file.start != end or file.end < end:
+                raise ValueError(f"the rows of {file.path} do not follow those of the file before")
+            end = file.end
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +144,19 @@ class SearchIndex:
                 where=str(directory),
                 hint=f"make one: erya search index MODEL FOLDER --out {directory}",
             )
-        try:
-            record = IndexRecord.model_validate_json(path.read_bytes())
-        except ValueError as error:
-            raise CheckpointError(f"damaged, or of a newer Erya: {error}", where=str(path)) from None
+        record = _read_record(path)
         index = cls(directory, record)
-        rows = record.files[-1].end if record.files else 0
-        if index.vectors.shape != (rows, record.options.size) or len(index.spans) != rows:
-            raise CheckpointError("the files of the index do not fit each other", where=str(directory))
+        for name, array, width in (
+            (VECTORS_FILE, index.vectors, record.options.size),
+            (SPANS_FILE, index.spans, 2),
+        ):
+            if array.shape != (record.num_passages, width):
+                raise CheckpointError(
+                    f"the files of the index do not fit each other: {name} has the shape {array.shape}, by "
+                    f"{INDEX_FILE} it is ({record.num_passages}, {width})",
+                    where=str(directory),
+                    hint=_anew(directory),
+                )
         return index
 
     @cached_property
@@ -167,15 +189,46 @@ class SearchIndex:
         return Hit(file.path, start, end, score, None if text is None else text[start:end])
 
     def _mapped(self, name: str) -> NDArray[Any]:
+        path = self.directory / name
         try:
-            array: NDArray[Any] = np.load(self.directory / name, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
-            if "empty file" in str(error):  # nothing can be mapped where there is nothing
-                return np.asarray(np.load(self.directory / name, allow_pickle=False))
-            raise CheckpointError(f"damaged: {error}", where=str(self.directory / name)) from None
-        except OSError as error:
-            raise CheckpointError(f"damaged: {error}", where=str(self.directory / name)) from None
+            # Nothing can be mapped where there is nothing.
+            array: NDArray[Any] = np.load(
+                path, mmap_mode="r" if self.record.num_passages else None, allow_pickle=False
+            )
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(path, error) from None
         return array
+
+
+def _read_record(path: Path) -> IndexRecord:
+    """The contents of `index.json`.
+
+    Raises:
+        CheckpointError: it is damaged, or of a newer Erya.
+    """
+    try:
+        data = read_json(path)
+    except CheckpointError as error:
+        raise _damaged(path, error.what) from None
+    version = data.get("format_version")
+    if isinstance(version, int) and version > _FORMAT:
+        raise CheckpointError(
+            f"the index is of a newer Erya: format {version}, this one knows {_FORMAT}",
+            where=str(path),
+            hint=f"use that one, or {_anew(path.parent)}",
+        )
+    try:
+        return validate(IndexRecord, data, where=str(path))
+    except ConfigError as error:
+        raise _damaged(path, error.what) from None
+
+
+def _damaged(path: Path, what: object) -> CheckpointError:
+    return CheckpointError(f"damaged: {what}", where=str(path), hint=_anew(path.parent))
+
+
+def _anew(directory: Path) -> str:
+    return f"delete {directory} and index again: erya search index MODEL FOLDER --out {directory}"
 
 
 def unchanged_text(path: Path, sha256: str) -> str | None:
