@@ -29,13 +29,17 @@ from erya.tokenizer.opening import open_tokenizer
 
 Averaged = Literal["rows", "numbers", "logits"]
 
-# Sentence vectors of models that were trained apart have nothing in common that a mean could keep.
-_APART: tuple[KindName | TaskName | None, ...] = ("embed", None)
-# Heads whose logits are no scores yet: a chain looks for its best path, pairs are scored by products of
-# vectors (and the product of two means is not the mean of the products).
+# What gives no answers that could be averaged, and what to do instead.
+_APART: Mapping[KindName | TaskName | None, str] = {
+    "embed": "vectors of models that were trained apart have nothing in common: use the best model alone",
+    None: "fine-tune them first",
+}
+# Heads whose logits are no scores yet, and why their mean is nothing.
 _HEADS_APART = {
-    "crf": "a chain of tags (head: crf)",
-    "span_pairs": "scores of pairs of places (head: span_pairs)",
+    "crf": "a chain of tags (head: crf) scores whole paths by transitions of its own, which a mean of single "
+    "tags would lose",
+    "span_pairs": "scores of pairs of places (head: span_pairs) are products of vectors, and the product of "
+    "two means is not the mean of the products",
 }
 
 
@@ -128,7 +132,7 @@ def info_of(members: Sequence[ModelInfo]) -> ModelInfo:
 def _mean(values: Sequence[Any]) -> Any:
     """The mean of fractions, or of lists of them place by place; the first of anything else."""
     if all(isinstance(value, float) for value in values):
-        return sum(values) / len(values)
+        return math.fsum(values) / len(values)  # exact, whatever the order
     lists = [value for value in values if isinstance(value, list)]
     if len(lists) == len(values) and len({len(value) for value in lists}) == 1:
         return [_mean(place) for place in zip(*lists, strict=True)]
@@ -163,9 +167,15 @@ def _require_alike(models: Sequence[Path]) -> str:
     first, others = models[0], models[1:]
     info = read_configuration(first)[2]
     if (kind := info.kind or info.task) in _APART:
-        raise ConfigError(f"models for {kind or 'no task'} cannot be averaged", where=str(first))
+        raise ConfigError(
+            f"models for {kind or 'no task'} cannot be averaged", where=str(first), hint=_APART[kind]
+        )
     if (why := _HEADS_APART.get(info.settings.get("head", ""))) is not None:
-        raise ConfigError(f"taggers with {why} cannot be averaged", where=str(first))
+        raise ConfigError(
+            f"these taggers cannot be averaged: {why}",
+            where=str(first),
+            hint="fine-tune the members with head=linear, or use the best one alone",
+        )
     known = _known_by(first, info)
     for model in others:
         other = _known_by(model, read_configuration(model)[2])

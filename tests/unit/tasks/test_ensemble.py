@@ -1,5 +1,6 @@
 """Several models that answer as one."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -59,7 +60,10 @@ def test_what_does_not_go_together_is_refused(models, tiny_base, classify_recipe
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize(("head", "said"), [("crf", "a chain of tags"), ("span_pairs", "pairs of places")])
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [("crf", "a chain of tags .* scores whole paths"), ("span_pairs", "pairs of places .* the product")],
+)
 def test_heads_whose_parts_are_not_scores_are_refused(head, said, models, tmp_path: Path) -> None:
     members = []
     for number, model in enumerate(models[:2]):
@@ -67,8 +71,9 @@ def test_heads_whose_parts_are_not_scores_are_refused(head, said, models, tmp_pa
         file = members[-1] / "erya.json"
         content = json.loads(file.read_text(encoding="utf-8")) | {"settings": {"head": head}}
         file.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=said) as caught:
         write_ensemble(tmp_path / "x", members)
+    assert "head=linear" in str(caught.value.hint)
 
 
 def test_a_damaged_list_is_named(models, tmp_path: Path) -> None:
@@ -132,3 +137,15 @@ def test_thresholds_are_averaged_and_nothing_else() -> None:
 def test_a_number_for_a_pair_is_averaged_as_it_is() -> None:
     info = ModelInfo(task="classify", kind="match", labels=("score",), max_length=9)
     assert together([Told([[1.0]]), Told([[4.0]])], info).logits(None).tolist() == [[2.5]]
+
+
+def test_means_of_settings_do_not_depend_on_the_order_of_members() -> None:
+    found = set()
+    for order in itertools.permutations((0.1, 0.2, 0.3, 0.7)):
+        members = [
+            ModelInfo(task="answer", max_length=9, settings={"threshold": value, "thresholds": [value]})
+            for value in order
+        ]
+        settings = info_of(members).settings
+        found.add((settings["threshold"], *settings["thresholds"]))
+    assert found == {(0.325, 0.325)}
