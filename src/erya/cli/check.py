@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from erya.cli.console import messages, print_json, results
+from erya.cli.finetuning import as_overrides
 from erya.cli.speaking import tell
 from erya.errors import ConfigError, nearest_hint
 
@@ -87,20 +88,17 @@ def _recipe(
     task: str, path: Path | None, named: Mapping[str, Any], overrides: list[str]
 ) -> tuple[FinetuneRecipe, bool, bool]:
     """The recipe, and whether it has a dev file and a model, which a check can do without."""
-    from erya.config import read_config, set_key, validate
+    from erya.config import read_config, validate
     from erya.tasks.table import KINDS
 
     kind = next((each for each in KINDS.values() if each.name == task), None)
     if kind is None:
         raise ConfigError(f"unknown task {task!r}", hint=nearest_hint(task, KINDS))
-    data, where = read_config(path, overrides)
-    for key, value in named.items():
-        if value is not None:
-            if key in _COLUMNS and key not in kind.recipe.model_fields:
-                raise ConfigError(
-                    f"{task} has no option --{key}", hint=nearest_hint(key, kind.recipe.model_fields)
-                )
-            set_key(data, key, str(value), where="the command line")
+    fields = kind.recipe.model_fields
+    for key in _COLUMNS:
+        if named[key] is not None and key not in fields:
+            raise ConfigError(f"{task} has no option --{key}", hint=nearest_hint(key, fields))
+    data, where = read_config(path, as_overrides(named, {}, overrides))
     if "train_file" not in data:
         raise ConfigError("--train is missing", hint="see: erya check --help")
     has_dev, has_model = bool(data.get("dev_file")), bool(data.get("model"))

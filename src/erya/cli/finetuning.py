@@ -102,18 +102,38 @@ def recipe_from(
     if folds > 1:
         # Nobody reads it, and a recipe wants one.
         named = {**named, "dev_file": named["dev_file"] or named["train_file"] or "-"}
-    given = {key: _as_yaml(str(value)) for key, value in named.items() if value is not None}
-    given |= {key: "true" for key, value in switches.items() if value}
-    keys = {override.partition("=")[0] for override in overrides or ()}
+    given = as_overrides(named, switches, overrides)
     if recipe is None:
-        missing = [option for key, option in _COMMON.items() if key not in given.keys() | keys]
-        if missing:
-            raise ConfigError(
-                f"{', '.join(missing)} is missing", hint=f"see: erya finetune {kind.kind} --help"
-            )
-    return load_config(
-        kind, recipe, [*(f"{key}={value}" for key, value in given.items()), *(overrides or ())]
-    )
+        require_files(given, hint=f"see: erya finetune {kind.kind} --help")
+    return load_config(kind, recipe, given)
+
+
+def as_overrides(
+    named: Mapping[str, object], switches: Mapping[str, bool], overrides: Sequence[str] | None
+) -> list[str]:
+    """All that a command line says of a recipe as KEY=VALUE, those a user wrote as such last: they win.
+
+    Args:
+        named: recipe keys that options gave, whose values are text; None where an option was not given.
+        switches: recipe keys that are true where the option was given.
+        overrides: KEY=VALUE from the command line.
+    """
+    options = [f"{key}={_as_yaml(str(value))}" for key, value in named.items() if value is not None]
+    return [*options, *(f"{key}=true" for key, value in switches.items() if value), *(overrides or ())]
+
+
+def require_files(given: Sequence[str], *, hint: str) -> None:
+    """Check that a command line without a recipe file says what every run needs.
+
+    Args:
+        given: what `as_overrides` gave.
+        hint: where to read more.
+    Raises:
+        ConfigError: something is missing.
+    """
+    keys = {override.partition("=")[0] for override in given}
+    if missing := [option for key, option in _COMMON.items() if key not in keys]:
+        raise ConfigError(f"{', '.join(missing)} is missing", hint=hint)
 
 
 def _as_yaml(value: str) -> str:

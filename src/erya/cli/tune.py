@@ -18,6 +18,8 @@ from erya.cli.finetuning import (
     ResumeOption,
     TrainOption,
     TruncateOption,
+    as_overrides,
+    require_files,
 )
 from erya.cli.speaking import tell
 from erya.errors import ConfigError, nearest_hint
@@ -31,8 +33,9 @@ HELP = """Search recipe keys of a fine-tuning by many runs.
 
 Each trial is a run as `erya finetune TASK` does it. What is searched stands under `space` in the recipe: for
 each key a list of values, or bounds; without it, what usually matters most. The recipe's own values are tried
-first; the search then follows what it has seen (a tree of Parzen estimators), and a trial that is behind the
-median of the others is cut short. OUT/best.yaml and OUT/model are the best trial's, OUT/tune.html shows all.
+first, where they lie in the space; the search then follows what it has seen (a tree of Parzen estimators),
+and a trial that is behind the median of the others is cut short. OUT/best.yaml and OUT/model are the best
+trial's, OUT/tune.html shows all.
 
 \b
 Example:
@@ -105,19 +108,19 @@ def _load(
     """The recipe, and what is searched."""
     from erya.config import read_config, validate
     from erya.tasks.table import KINDS
-    from erya.tasks.tune.space import DEFAULT_SPACES, parse_space
+    from erya.tasks.tune.space import parse_space, usual_space
 
     kinds = {kind.name: kind for kind in KINDS.values()}
     kind = next((kind for name, kind in kinds.items() if name == task), None)
     if kind is None:
         raise ConfigError(f"there is no task {task!r}", hint=nearest_hint(task, kinds))
-    data, where = read_config(recipe, overrides)
-    data |= {key: str(value) for key, value in named.items() if value is not None}
-    data |= {"truncate": True} if truncate else {}
+    said = as_overrides(named, {"truncate": truncate}, overrides)
+    if recipe is None:
+        require_files(said, hint="see: erya tune --help")
+    data, where = read_config(recipe, said)
     given = data.pop("space", None)
-    space = DEFAULT_SPACES[kind.name] if given is None else parse_space(given, where=where)
     config: FinetuneRecipe = validate(kind.recipe, data, where=where)
-    return config, space
+    return config, usual_space(config) if given is None else parse_space(given, where=where)
 
 
 def _show(tuned: Tuned, out: Path, task: str, *, as_json: bool) -> None:

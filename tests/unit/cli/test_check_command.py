@@ -78,3 +78,9 @@ def test_mistakes_of_the_command(check, arguments, part):
 def test_a_missing_file_is_a_finding(check, tmp_path):
     status, out, _ = check("classify", "--train", tmp_path / "none.tsv")
     assert status == 2 and "no such file" in out
+
+
+def test_key_value_beats_an_option_as_in_finetune(check, reviews):
+    files = ("--train", reviews.train, "--dev", reviews.dev)
+    status, out, err = check("classify", *files, "--text", "nowhere", "text=text_a")
+    assert status == 0, out + err

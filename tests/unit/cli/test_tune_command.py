@@ -63,3 +63,23 @@ def test_mistakes_are_found_before_anything_runs(erya, command, monkeypatch, tmp
     monkeypatch.setitem(sys.modules, "optuna", None)
     status, _, stderr = erya(*command)
     assert status == 2 and "pip install 'erya[tune]'" in stderr
+
+
+def test_key_value_beats_an_option_as_in_finetune(erya, command, tmp_path) -> None:
+    more = ("--truncate", "truncate=false", "train_file=none.tsv", "--trials", "1")
+    status, _, stderr = erya(*command, *more)
+    assert status == 2 and "none.tsv" in stderr
+    status, _, stderr = erya("tune", "classify", "--out", tmp_path / "o", "model=m")
+    assert status == 2 and "--train, --dev is missing" in stderr and "erya tune --help" in stderr
+
+
+def test_without_a_space_the_recipe_itself_is_tried_first(erya, tiny_base, reviews, tmp_path) -> None:
+    files = ("--model", tiny_base, "--train", reviews.train, "--dev", reviews.dev)
+    keys = ("text=text_a", "train.learning_rate=3e-3", "batch_size=40", "train.epochs=1", "train.device=cpu")
+    status, stdout, _ = erya(
+        "tune", "classify", *files, "--out", tmp_path / "out", "--trials", "1", "--json", *keys
+    )
+    assert status == 0
+    best = json.loads(stdout)["best"]
+    assert (best["train.learning_rate"], best["batch_size"], best["train.epochs"]) == (3e-3, 40, 1)
+    assert best["classifier_dropout_prob"] is None

@@ -15,6 +15,7 @@ from erya.tasks.tune.space import (
     parse_space,
     require_possible,
     space_as_json,
+    usual_space,
     values_of,
     with_values,
 )
@@ -92,6 +93,32 @@ def test_a_recipes_own_values_are_found_where_they_lie_inside(classify_recipe) -
 def test_there_is_a_default_space_for_every_kind(classify_recipe) -> None:
     assert DEFAULT_SPACES.keys() >= KINDS.keys()
     require_possible(classify_recipe(), DEFAULT_SPACES["classify"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "entry"),
+    [
+        ({}, "classifier_dropout_prob", Choice((None, 0.0, 0.1, 0.2, 0.4))),
+        ({"batch_size": 9}, "batch_size", Choice((16, 32, 64, 9))),
+        (
+            {"train": {"learning_rate": 2e-3}},
+            "train.learning_rate",
+            RangeRecipe(low=1e-5, high=2e-3, log=True),
+        ),
+        (
+            {"train": {"learning_rate": 2e-6}},
+            "train.learning_rate",
+            RangeRecipe(low=2e-6, high=1e-3, log=True),
+        ),
+        ({"train": {"epochs": None, "steps": 9}}, "train.epochs", Choice((2, 3, 5, None))),
+    ],
+)
+def test_the_usual_space_holds_the_recipe(classify_recipe, changes, key, entry) -> None:
+    recipe = classify_recipe(**changes)
+    space = usual_space(recipe)
+    assert space[key] == entry and space.keys() == DEFAULT_SPACES["classify"].keys()
+    assert (values_of(recipe, space) or {}).keys() == space.keys()
+    require_possible(recipe, space)
 
 
 def test_the_recipe_we_ship_can_be_searched() -> None:

@@ -100,7 +100,7 @@ class Choice:
 Space = Mapping[str, RangeRecipe | Choice]
 
 _RATE = RangeRecipe(low=1e-5, high=1e-3, log=True)
-_DROPOUT = RangeRecipe(low=0.0, high=0.4)
+_DROPOUT = Choice((None, 0.0, 0.1, 0.2, 0.4))  # None is the encoder's
 # What is searched where nothing is said: what matters most on small data, by kind of task.
 DEFAULT_SPACES: Mapping[KindName, Space] = {
     "classify": {
@@ -132,6 +132,20 @@ DEFAULT_SPACES: Mapping[KindName, Space] = {
         "train.epochs": Choice((1, 2, 3)),
     },
 }
+
+
+def usual_space(recipe: FinetuneRecipe) -> Space:
+    """What is searched where nothing is said: the kind's space, made wider where the recipe lies outside."""
+    space = DEFAULT_SPACES[recipe.kind]
+    return {key: _with(entry, _value_of(recipe, key)) for key, entry in space.items()}
+
+
+def _with(entry: RangeRecipe | Choice, value: Value) -> RangeRecipe | Choice:
+    if entry.contains(value):
+        return entry
+    if isinstance(entry, Choice):
+        return Choice((*entry.values, value))
+    return entry.model_copy(update={"low": min(entry.low, value), "high": max(entry.high, value)})
 
 
 def parse_space(given: Any, *, where: str) -> Space:
@@ -200,13 +214,18 @@ def values_of(recipe: FinetuneRecipe, space: Space) -> dict[str, Value] | None:
     """The recipe's own values of the keys of `space`; None where one of them lies outside it."""
     values: dict[str, Value] = {}
     for key, entry in space.items():
-        value: Any = recipe.model_dump(mode="json")
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        value = _value_of(recipe, key)
         if not entry.contains(value):
             return None
         values[key] = entry.stored(value)
     return values
+
+
+def _value_of(recipe: FinetuneRecipe, key: str) -> Value:
+    value: Any = recipe.model_dump(mode="json")
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def space_as_json(space: Space) -> dict[str, Any]:
