@@ -46,7 +46,7 @@ class Ledger:
         self._scripts, self._source_ids, self._seen = array("b"), array("i"), array("b")
         self._claim_probabilities, self._claim_right = array("f"), array("b")
         self._distributions = array("f")
-        self._truths, self._given_lines = bytearray(), array("q")
+        self._truths, self._given_places = bytearray(), array("q")
 
     def add(self, outcome: Outcome, *, source: str | None = None, seen: Seen = "no") -> None:
         """Add one example.
@@ -84,7 +84,7 @@ class Ledger:
         for c in outcome.true_classes:
             truths[c] = 1
         self._truths += truths
-        self._given_lines.append(outcome.line)
+        self._given_places.append(len(self) - 1)
 
     def _add_mistake(self, outcome: Outcome) -> None:
         for cell in outcome.cells:
@@ -140,12 +140,15 @@ class Ledger:
         return np.array(self._claim_probabilities, dtype=np.float64), np.array(self._claim_right, dtype=bool)
 
     def distributions(self) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
-        """Of the examples that have them probabilities and truths, shape (D, C), and lines, shape (D,)."""
-        lines = np.array(self._given_lines, dtype=np.int64)
-        shape = (len(lines), len(self._truths) // max(len(lines), 1))
+        """Probabilities and truths of the examples that have them, shape (D, C), and which these are.
+
+        Those are numbers from 0 in the order of the file, shape (D,): several may stand in one line.
+        """
+        places = np.array(self._given_places, dtype=np.int64)
+        shape = (len(places), len(self._truths) // max(len(places), 1))
         rows = np.array(self._distributions, dtype=np.float32).reshape(shape)
         truths = np.frombuffer(bytes(self._truths), dtype=bool).reshape(shape)
-        return rows, truths, lines
+        return rows, truths, places
 
     def worst(self) -> tuple[Outcome, ...]:
         """The worst mistakes, the worst first."""

@@ -44,11 +44,11 @@ class OutOfFold:
 
     def suspects(self, errors: LabelErrors) -> list[Suspect]:
         """The suspects with their texts, which the file is read once more for."""
-        wanted = set(self.lines[errors.suspects[:MOST_SUSPECTS]].tolist())
+        wanted = set(errors.suspects[:MOST_SUSPECTS].tolist())
         texts = {
-            int(row["line"]): (str(row["text"]), str(row.get("pair") or ""))
-            for row in _rows(self.path)
-            if row["line"] in wanted
+            place: (str(row["text"]), str(row.get("pair") or ""))
+            for place, row in enumerate(_rows(self.path))
+            if place in wanted
         }
         return list(
             suspects_of(errors, lines_D=self.lines, given_D=self.given, labels=self.labels, texts=texts)

@@ -56,14 +56,13 @@ def suspects_of(
         lines_D: where they stand, shape (D,).
         given_D: the class each carries, shape (D,); or which labels it carries, bool, shape (D, C).
         labels: the names of the classes.
-        texts: text and second text of the suspects, by line.
+        texts: text and second text of the suspects, by their place among the D.
         separator: what stands between several labels of a text.
     """
     for place in errors.suspects[:MOST_SUSPECTS].tolist():
-        line = int(lines_D[place])
-        text, pair = texts.get(line, ("", ""))
+        text, pair = texts.get(place, ("", ""))
         yield Suspect(
-            line,
+            int(lines_D[place]),
             _named(given_D[place], labels, separator),
             _named(errors.suggested[place], labels, separator),
             float(errors.margin[place]),

@@ -76,7 +76,7 @@ def scatter(evaluation: Evaluation) -> str | None:
 def _paired_numbers(
     evaluation: Evaluation,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None:
-    """Lines, truths and scores of the examples that have both; None where there are none, or too many."""
+    """Which examples have a truth and a score, from 0, and these; None where there are none, or too many."""
     columns = evaluation.ledger.adapter.scatter
     rows = evaluation.ledger.counts.dense()
     if columns is None or rows is None or not len(rows):
@@ -84,7 +84,7 @@ def _paired_numbers(
     kept = rows[:, columns[0]] > 0
     if not kept.any():
         return None
-    return evaluation.ledger.lines[kept], rows[kept, columns[1]], rows[kept, columns[2]]
+    return np.flatnonzero(kept), rows[kept, columns[1]], rows[kept, columns[2]]
 
 
 def confusion(evaluation: Evaluation) -> str | None:
@@ -187,22 +187,23 @@ def farthest(evaluation: Evaluation) -> list[Outcome]:
     found = None if evaluation.ledger.adapter.judges_each else _paired_numbers(evaluation)
     if found is None or len(found[0]) < _FEWEST_RANKED:
         return []
-    lines, truths, scores = found
-    gaps = np.abs(ranks(truths) - ranks(scores)) / len(lines)
+    places, truths, scores = found
+    gaps = np.abs(ranks(truths) - ranks(scores)) / len(places)
     order = np.argsort(-gaps, kind="stable")[:_FARTHEST].tolist()
-    texts = dict(_texts(evaluation, {int(lines[place]) for place in order}))
+    texts = dict(_texts(evaluation, set(places[order].tolist())))
+    lines = evaluation.ledger.lines[places]
     return [
         Outcome(
-            line=int(lines[place]),
-            text=texts[int(lines[place])][0],
-            pair=texts[int(lines[place])][1],
-            truth=f"{truths[place]:g}",
-            predicted=f"{scores[place]:.3g}",
+            line=int(lines[number]),
+            text=texts[int(places[number])][0],
+            pair=texts[int(places[number])][1],
+            truth=f"{truths[number]:g}",
+            predicted=f"{scores[number]:.3g}",
             is_right=False,
-            severity=float(gaps[place]),
+            severity=float(gaps[number]),
             counts=np.zeros(0),
         )
-        for place in order
+        for number in order
     ]
 
 
@@ -212,25 +213,27 @@ def suspects(evaluation: Evaluation) -> list[Suspect]:
     if errors is None:
         return []
     adapter = evaluation.ledger.adapter
-    _, truths, lines = evaluation.ledger.distributions()
-    wanted = set(lines[errors.suspects[:MOST_SUSPECTS]].tolist())
+    _, truths, places = evaluation.ledger.distributions()
+    numbers = {int(places[place]): place for place in errors.suspects[:MOST_SUSPECTS].tolist()}
+    found = _texts(evaluation, set(numbers)) if numbers else ()
     return list(
         suspects_of(
             errors,
-            lines_D=lines,
+            lines_D=evaluation.ledger.lines[places],
             given_D=truths.argmax(axis=1) if adapter.cells else truths,
             labels=adapter.classes,
-            texts=dict(_texts(evaluation, wanted)) if wanted else {},
+            texts={numbers[place]: texts for place, texts in found},
             separator=adapter.separator if isinstance(adapter, MultiLabelAdapter) else "",
         )
     )
 
 
 def _texts(evaluation: Evaluation, wanted: set[int]) -> Iterator[tuple[int, tuple[str, str]]]:
-    for chunk in evaluation.file.chunks():
-        for example in chunk.examples:
-            if example.line in wanted:
-                yield example.line, (example.text, example.pair or "")
+    """The texts of some examples, by their number in the file, from 0."""
+    examples = (example for chunk in evaluation.file.chunks() for example in chunk.examples)
+    for place, example in enumerate(examples):
+        if place in wanted:
+            yield place, (example.text, example.pair or "")
 
 
 def facts(evaluation: Evaluation) -> dict[str, str]:

@@ -13,6 +13,7 @@ from made_outcomes import (
     embedded,
     evaluation_of,
     read,
+    reranked,
     searched,
     tagged,
 )
@@ -135,6 +136,18 @@ def test_confident_learning_finds_what_was_flipped(tmp_path):
     by_line = {example.line: example for example in made.examples}
     assert all(row.suggested == by_line[row.line].label and NASTY in row.text for row in group.rows)
     assert np.isclose(group.errors.error_share, 0.025, atol=0.01)
+
+
+def test_doubtful_candidates_have_their_own_texts_though_a_line_has_several(tmp_path):
+    made = reranked(100)
+    done = evaluation_of(made, tmp_path / "candidates.jsonl")
+    (group,) = suspected_labels(done, None)
+    by_texts = {(example.text, example.pair): example for example in made.examples}
+    found = {(row.text, row.pair) for row in group.rows}
+    assert len(found) == len(group.rows) > 1
+    for row in group.rows:
+        example = by_texts[row.text, row.pair]
+        assert (row.line, row.label) == (example.line, example.target)
 
 
 def test_doubtful_labels_of_several_are_joined_as_files_have_them(tmp_path):

@@ -41,6 +41,14 @@ def test_a_flipped_label_is_found_and_written_as_a_data_file(tmp_path):
     assert record.values["text"] == "第9条 有 换行" and record.values["suggested"] == "好"
 
 
+def test_candidates_of_one_line_keep_their_own_texts(tmp_path):
+    made = [row | {"line": 2 + place // 4, "pair": f"乙{place}"} for place, row in enumerate(rows(40))]
+    flipped = next(row for row in made if row["text"].startswith("第9条"))
+    folds = read_out_of_fold(write(tmp_path / "out_of_fold.jsonl", made))
+    (suspect,) = folds.suspects(folds.errors())
+    assert (suspect.line, suspect.text, suspect.pair) == (flipped["line"], flipped["text"], flipped["pair"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
