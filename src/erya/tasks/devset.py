@@ -16,6 +16,8 @@ from erya.tasks.trainable import TaskTrainable
 
 # Examples whose outputs are there at a time: these can be as many numbers as a text has tokens, or more.
 _CHUNK = 512
+# So many examples, the shortest, show which numbers there are.
+_FEW = 4
 
 
 class DevSet:
@@ -50,27 +52,41 @@ class DevSet:
             TrainingError: the loss is not finite.
         """
         tally, losses = self._task.tally(), LossSums()
-        for outputs, part, examples in self._chunks(losses):
+        for outputs, part, examples in self._chunks(self._order, losses):
             _require_finite(losses)
             tally.add(self._task.decode(outputs, part, examples), examples)
         self.scores = tally.scores()
         numbers = {f"eval_{name}": float(value) for name, value in self.scores.numbers().items()}
         return {"eval_loss": losses.mean, **numbers}
 
+    def names(self) -> tuple[str, ...]:
+        """The names of what a look gives, found out by a look at a few examples; `scores` stays as it is.
+
+        Empty where the loss is not finite: then there is no saying, and training will complain of it.
+        """
+        tally, losses = self._task.tally(), LossSums()
+        for outputs, part, examples in self._chunks(self._order[:_FEW], losses):
+            if not math.isfinite(losses.mean):
+                return ()
+            tally.add(self._task.decode(outputs, part, examples), examples)
+        return ("eval_loss", *(f"eval_{name}" for name in tally.scores().numbers()))
+
     def calibrated(self) -> Task[Any, Any]:
         """The task with the thresholds that the dev examples speak for, where it has such."""
         calibration = self._task.calibration() if isinstance(self._task, Calibratable) else None
         if calibration is None:
             return self._task
-        for outputs, part, examples in self._chunks(None):
+        for outputs, part, examples in self._chunks(self._order, None):
             calibration.add(outputs, part, examples)
         task: Task[Any, Any] = calibration.task()
         return task
 
-    def _chunks(self, losses: LossSums | None) -> Iterator[tuple[list[NDArray[Any]], Encoded, list[Any]]]:
+    def _chunks(
+        self, order: NDArray[np.intp], losses: LossSums | None
+    ) -> Iterator[tuple[list[NDArray[Any]], Encoded, list[Any]]]:
         """Outputs, inputs and examples, some at a time."""
-        for begin in range(0, len(self._order), _CHUNK):
-            chosen = self._order[begin : begin + _CHUNK]
+        for begin in range(0, len(order), _CHUNK):
+            chosen = order[begin : begin + _CHUNK]
             part = self._encoded.take(chosen)
             outputs = run(
                 self._trainable.learner,

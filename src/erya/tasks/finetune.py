@@ -25,7 +25,7 @@ from erya.tasks.craft.applying import made_plain
 from erya.tasks.craft.cached import StatesCache
 from erya.tasks.devset import DevSet
 from erya.tasks.preparation import Prepared, prepare
-from erya.tasks.recipe import FinetuneRecipe, FinetuneTraining
+from erya.tasks.recipe import FinetuneRecipe, FinetuneTraining, require_watched
 from erya.tasks.task import Task
 from erya.tasks.texts import EncodingReport
 from erya.tasks.trainable import TaskTrainable
@@ -103,6 +103,8 @@ def finetune(
         batch_tokens=recipe.train.batch_tokens,
         seed=recipe.train.seed,
     )
+    monitor = recipe.train.monitor
+    require_watched(monitor.key, names_of(dev, prepared), where=recipe.dev_file, monitor=type(monitor))
     result = train(
         trainable,
         source,
@@ -184,6 +186,22 @@ def fingerprints_of(recipe: FinetuneRecipe, tokenizer: AnyTokenizer) -> dict[str
         files = find_weights(Path(recipe.model)).paths
         prints["model to start from"] = " ".join(sha256_of(path) for path in files)
     return prints
+
+
+@torch.no_grad()  # not inference_mode: what a module keeps of this is used in training, too
+def names_of(dev: DevSet, prepared: Prepared) -> tuple[str, ...]:
+    """The names of the scores that a look at the dev file will give; empty where there is no saying.
+
+    Args:
+        dev: the dev file.
+        prepared: its network, in training mode before and after.
+    """
+    learner = prepared.learner
+    assert isinstance(learner, nn.Module)
+    learner.eval()
+    names = dev.names()
+    learner.train()
+    return names
 
 
 @torch.inference_mode()

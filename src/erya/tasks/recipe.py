@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
+from erya.errors import ConfigError
 from erya.tasks.craft.recipe import CraftRecipe
 from erya.tasks.folds.recipe import FoldRecipe
 from erya.train.optimisers.recipe import GREATEST_RATE
-from erya.train.recipe import Monitor, TrainRecipe
+from erya.train.recipe import BatchRamp, Monitor, TrainRecipe
 
 
 class DevMonitor(Monitor):
@@ -43,11 +44,11 @@ class FinetuneTraining(TrainRecipe):
     betas: tuple[float, float] = (0.9, 0.999)
     monitor: DevMonitor
 
-    @model_validator(mode="after")
-    def _batches_do_not_grow(self) -> Self:
-        if self.batch_ramp is not None:
+    @field_validator("batch_ramp")
+    @classmethod
+    def _batches_do_not_grow(cls, given: BatchRamp | None) -> None:
+        if given is not None:
             raise ValueError("batch_ramp is for pre-training: here batch_size says how large a batch is")
-        return self
 
 
 class FinetuneRecipe(StrictModel):
@@ -87,7 +88,63 @@ class FinetuneRecipe(StrictModel):
     craft: CraftRecipe = CraftRecipe()
     train: FinetuneTraining
 
+    @classmethod
+    def watchable(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which dev scores there may be with the keys `given`; runs are watched by the first unless told.
+
+        Empty where the other keys make no difference: `train.monitor` alone says it.
+        """
+        return ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _watched_as_usual(cls, given: Any) -> Any:
+        """`given` with a key for the monitor, where it has none."""
+        keys = cls.watchable(given) if isinstance(given, dict) else ()
+        if not keys:
+            return given
+        train = given.get("train", {})
+        if isinstance(train, FinetuneTraining) and "key" not in train.monitor.model_fields_set:
+            usual = train.monitor.model_copy(update={"key": keys[0]})
+            return {**given, "train": train.model_copy(update={"monitor": usual})}
+        if not isinstance(train, dict) or not isinstance(train.get("monitor", {}), dict):
+            return given
+        return {**given, "train": {**train, "monitor": {"key": keys[0], **train.get("monitor", {})}}}
+
+    @model_validator(mode="after")
+    def _watched_by_what_there_is(self) -> Self:
+        key, keys = self.train.monitor.key, type(self).watchable(dict(self))
+        if keys and key not in keys:
+            raise ValueError(f"a run of this recipe has no {key}: set train.monitor.key to {_any_of(keys)}")
+        return self
+
     @property
     def columns(self) -> Mapping[str, str]:
         """The fields of a record and the columns they stand in."""
         raise NotImplementedError
+
+
+def require_watched(key: str, names: Sequence[str], *, where: str, monitor: type[Monitor]) -> None:
+    """Check that a look at the dev file will give what a run is watched by.
+
+    Args:
+        key: of the monitor.
+        names: what a look gives; empty where nobody knows.
+        where: the dev file.
+        monitor: its class, which says what of that may be watched.
+    Raises:
+        ConfigError: it will not.
+    """
+    if not names or key in names:
+        return
+    allowed = get_args(monitor.model_fields["key"].annotation)
+    possible = [name for name in names if not allowed or name in allowed]
+    raise ConfigError(
+        f"train.monitor.key is {key!r}, which this dev file does not give",
+        where=where,
+        hint=f"set train.monitor.key to {_any_of(possible)}",
+    )
+
+
+def _any_of(keys: Sequence[str]) -> str:
+    return f"{', '.join(keys[:-1])} or {keys[-1]}" if len(keys) > 1 else "".join(keys)

@@ -201,7 +201,7 @@ def test_a_recipe_says_what_goes_together() -> None:
     for wrong, words in (
         ({"low": 0.0}, "objective=regress"),
         ({"objective": "regress", "low": 2.0, "high": 1.0}, "low must be less"),
-        ({"objective": "regress", "train": {"monitor": {"key": "eval_accuracy"}}}, "no eval_accuracy: .*spearman"),
+        ({"objective": "regress", "train": {"monitor": {"key": "eval_accuracy"}}}, "no eval_accuracy: set"),
         ({"train": {"monitor": {"key": "eval_mean_squared_error", "mode": "min"}}}, "no eval_mean_sq"),
         ({"train": {"monitor": {"key": "eval_spearmen"}}}, "eval_spearman"),
     ):

@@ -114,6 +114,31 @@ def test_what_a_task_cannot_say_is_refused(recipe, change, said) -> None:
         recipe(tasks={**tasks, "polarity": {**tasks["polarity"], **change}})
 
 
+def test_every_task_keeps_the_batches_of_its_kind(recipe) -> None:
+    tasks = {**recipe().tasks, "vectors": {"kind": "embed", "train_file": "a.tsv", "dev_file": "b.tsv"}}
+    kept = {name: own.train.batch_tokens for name, own in recipe(tasks=tasks).recipes().items()}
+    assert kept == {"polarity": 16384, "place": 16384, "vectors": 1 << 20}
+    written = recipe(tasks=tasks).model_dump(mode="json")  # what stands in the run directory, given again
+    assert validate(TogetherRecipe, written, where="here").recipes() == recipe(tasks=tasks).recipes()
+    said = recipe(tasks=tasks, train={"batch_tokens": 300}).recipes().values()
+    assert {own.train.batch_tokens for own in said} == {300}
+    with pytest.raises(ConfigError, match="batch_ramp is for pre-training"):
+        recipe(train={"batch_ramp": {"from_tokens": 8, "over_tokens": 9}})
+
+
+def test_a_length_in_tokens_knows_how_long_a_batch_is(recipe, tmp_path: Path) -> None:
+    own = recipe(train={"max_tokens": 2000, "warmup_tokens": 500, "epochs": None})
+    assert finetune_together(own, tmp_path / "run", tell=lambda text: None).result.state.tokens >= 2000
+
+
+@pytest.mark.parametrize("key", ["eval_polarity_f1", "eval_accuracy", "eval_price_accuracy"])
+def test_a_score_that_no_task_has_is_found_before_training(recipe, tmp_path: Path, key: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{key}', which this dev file") as caught:
+        finetune_together(recipe(train={"monitor": {"key": key}}), tmp_path / "run", tell=lambda text: None)
+    assert "eval_mean, eval_polarity_loss, eval_polarity_accuracy" in str(caught.value.hint)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("key", ["eval_topic_loss", "eval_same_mean_squared_error"])
 def test_the_worst_state_is_never_kept(key) -> None:
     assert TogetherMonitor(key=key, mode="min").mode == "min"

@@ -13,6 +13,9 @@ from erya.tasks.recipe import DevMonitor, FinetuneRecipe, FinetuneTraining
 
 TextPooling = Literal["cls", "mean", "first_last_mean"]
 Objective = Literal["simcse", "in_batch", "cosent"]
+# Of pairs with scores, and of those without.
+VALUE_SCORES = ("eval_spearman", "eval_pearson")
+PAIR_SCORES = ("eval_mrr@10", "eval_ndcg@10", "eval_recall@1", "eval_recall@10")
 
 
 class EmbedSettings(StrictModel):
@@ -25,7 +28,8 @@ class EmbedSettings(StrictModel):
         query_prefix, passage_prefix: words before a text that asks, and before one that is to be found.
         sizes: widths to which a vector may be cut, besides the whole.
         threshold: pairs whose cosine is at least this mean the same; None where it is not known.
-        similar_from: the score from which a pair means the same in truth; None is above the middle of a file
+        similar_from: the score from which a pair means the same in truth; None is above the middle of the
+            scores at hand. With the threshold that of the dev file is kept.
     """
 
     pooling: TextPooling = "mean"
@@ -75,7 +79,8 @@ class EmbedRecipe(FinetuneRecipe):
         normalise: whether vectors come out with length 1.
         query_prefix, passage_prefix: words before a text, and before pairs and negatives.
         sizes: widths at which the loss is added, too, so that vectors may be cut to them.
-        similar_from: see `EmbedSettings`. The threshold is calibrated by it.
+        similar_from: see `EmbedSettings`. The threshold is calibrated by it; None is the lowest score above
+            the middle of the dev file's.
         chunk_tokens: tokens computed at once, at most: memory, not results.
         batch_size: examples of a batch; all of them are compared with each other.
         train: how to train.
@@ -100,15 +105,11 @@ class EmbedRecipe(FinetuneRecipe):
     batch_size: int = Field(default=64, ge=2)
     train: EmbedTraining = Field(default_factory=EmbedTraining)
 
-    @model_validator(mode="before")
     @classmethod
-    def _pairs_are_watched_by_their_ranks(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or given.get("objective") != "in_batch":
-            return given
-        train = given.get("train") or {}
-        if not isinstance(train, dict) or not isinstance(train.get("monitor", {}), dict):
-            return given
-        return {**given, "train": {**train, "monitor": {"key": "eval_mrr@10", **train.get("monitor", {})}}}
+    def watchable(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which dev scores there may be: whether dev pairs have scores, only the dev file says."""
+        usual = PAIR_SCORES if given.get("objective") == "in_batch" else VALUE_SCORES
+        return (*usual, *(key for key in (*VALUE_SCORES, *PAIR_SCORES) if key not in usual), "eval_loss")
 
     @model_validator(mode="after")
     def _batches_stay_whole(self) -> Self:

@@ -92,28 +92,24 @@ class MatchRecipe(FinetuneRecipe):
     ranked: bool = False
     train: MatchTraining = Field(default_factory=MatchTraining)
 
-    @model_validator(mode="before")
     @classmethod
-    def _numbers_are_watched_by_their_order(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or given.get("objective") != "regress":
-            return given
-        train = given.get("train") or {}
-        if not isinstance(train, dict) or not isinstance(train.get("monitor", {}), dict):
-            return given
-        monitor = {"key": "eval_spearman", **train.get("monitor", {})}
-        return {**given, "train": {**train, "monitor": monitor}}
+    def watchable(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which dev scores there may be; correlations of classes that are numbers, ranks of candidates."""
+        correlations = ("eval_spearman", "eval_pearson")
+        of_kind = (
+            (*correlations, "eval_mean_squared_error")
+            if given.get("objective") == "regress"
+            else ("eval_accuracy", "eval_macro_f1", *correlations)
+        )
+        rankings = ("eval_map", "eval_mrr@10", "eval_ndcg@10", "eval_recall@1")
+        return (*of_kind, *rankings, "eval_loss")
 
     @model_validator(mode="after")
     def _options_belong_together(self) -> Self:
-        key = self.train.monitor.key
         if self.objective == "classify" and (self.low is not None or self.high is not None):
             raise ValueError("low and high are the range of numbers: they go with objective=regress")
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise ValueError(f"low must be less than high, not {self.low} and {self.high}")
-        if self.objective == "regress" and key in ("eval_accuracy", "eval_macro_f1"):
-            raise ValueError(f"numbers have no {key}: set train.monitor.key=eval_spearman")
-        if self.objective == "classify" and key == "eval_mean_squared_error":
-            raise ValueError(f"classes have no {key}: set train.monitor.key=eval_accuracy")
         return self
 
     @property

@@ -41,8 +41,9 @@ class TogetherMonitor(Monitor):
 
 
 class TogetherTraining(FinetuneTraining):
-    """`FinetuneTraining`, watched over all tasks."""
+    """`FinetuneTraining`, watched over all tasks; `batch_tokens` None is for each task that of its kind."""
 
+    batch_tokens: int | None = Field(default=None, ge=1)  # type: ignore[assignment]  # kinds differ in it
     monitor: TogetherMonitor = TogetherMonitor()  # type: ignore[assignment]  # watches several tasks' scores
 
 
@@ -96,6 +97,8 @@ class TogetherRecipe(StrictModel):
             ConfigError: a key is unknown, missing or makes no sense.
         """
         train = self.train.model_dump(mode="json", exclude={"monitor"})
+        if self.train.batch_tokens is None:
+            del train["batch_tokens"]
         shared = {"model": self.model, "random_init": self.random_init, "train": train}
         recipes = {}
         for name, task in self.tasks.items():

@@ -14,10 +14,10 @@ from erya.files import exclusive
 from erya.models.encoder import Encoder
 from erya.tasks.batches import ExampleBatches
 from erya.tasks.devset import DevSet
-from erya.tasks.finetune import calibrated, fingerprints_of, save_finetuned
+from erya.tasks.finetune import calibrated, fingerprints_of, names_of, save_finetuned
 from erya.tasks.opening import open_start
 from erya.tasks.preparation import Prepared, prepare
-from erya.tasks.recipe import FinetuneRecipe
+from erya.tasks.recipe import FinetuneRecipe, require_watched
 from erya.tasks.table import KINDS
 from erya.tasks.together.recipe import TogetherRecipe, TogetherTraining
 from erya.tasks.together.source import DrawnBatches
@@ -76,6 +76,7 @@ def finetune_together(
     recipes = recipe.recipes()
     prepared = _prepare(recipes, tell)
     looks = _Looks(recipes, prepared)
+    _require_watched(recipe, recipes, prepared, looks)
     source = _source(recipe, recipes, prepared)
     for name, share in zip(recipes, source.shares, strict=True):
         tell(f"{name}: {share:.1%} of the steps")
@@ -85,7 +86,7 @@ def finetune_together(
             whole_batches=next((own.whole_batches for own in recipes.values() if own.whole_batches), None),
         ),
         source,
-        recipe=_with_evaluations(recipe, source.num_batches(0)),
+        recipe=_with_numbers(recipe, recipes, source.num_batches(0)),
         run_recipe=recipe,
         directory=directory,
         fingerprints=_fingerprints(recipes, prepared),
@@ -179,12 +180,40 @@ class _Looks:
         return {"eval_mean": sum(watched) / len(watched), **named}
 
 
-def _with_evaluations(recipe: TogetherRecipe, batches_per_epoch: int) -> TogetherTraining:
-    """The training part with `evals_per_epoch` turned into steps."""
-    if recipe.train.eval_every_steps is not None:
-        return recipe.train
+def _require_watched(
+    recipe: TogetherRecipe,
+    recipes: Mapping[str, FinetuneRecipe],
+    prepared: Mapping[str, Prepared],
+    looks: _Looks,
+) -> None:
+    """Check that the dev files give what the run is watched by, and what each task is."""
+    all_names = ["eval_mean"]
+    for name, own in recipes.items():
+        names = names_of(looks.of_task[name], prepared[name])
+        if not names:
+            return
+        key = own.train.monitor.key
+        if key not in names:
+            raise ConfigError(
+                f"{name} is watched by {key}, which its dev file does not give",
+                where=own.dev_file,
+                hint=f"it gives {', '.join(names)}: another dev file, or another objective",
+            )
+        all_names += [f"eval_{name}_{each.removeprefix('eval_')}" for each in names]
+    monitor = recipe.train.monitor
+    require_watched(monitor.key, all_names, where="the dev files", monitor=type(monitor))
+
+
+def _with_numbers(
+    recipe: TogetherRecipe, recipes: Mapping[str, FinetuneRecipe], batches_per_epoch: int
+) -> TogetherTraining:
+    """The training part with `evals_per_epoch` turned into steps, and the bound of the largest batches."""
     every = max(-(-batches_per_epoch // recipe.evals_per_epoch), 1)
-    return recipe.train.model_copy(update={"eval_every_steps": every})
+    numbers = {
+        "eval_every_steps": recipe.train.eval_every_steps or every,
+        "batch_tokens": max(own.train.batch_tokens for own in recipes.values()),
+    }
+    return recipe.train.model_copy(update=numbers)
 
 
 def _fingerprints(recipes: Mapping[str, FinetuneRecipe], prepared: Mapping[str, Prepared]) -> dict[str, str]:
