@@ -1,11 +1,13 @@
-"""Sequences a second of fine-tuning on real text lengths beside Hugging Face: classify, tag, answer.
+"""Tokens a second of fine-tuning on real text lengths beside Hugging Face: classify, tag, answer.
 
 The lengths are those of ChnSentiCorp's reviews cut at 256 tokens, of MSRA NER's sentences, and of CMRC 2018's
 questions with their contexts in windows of 512 tokens that share 128. A batch holds 32 sequences, 12 of
-questions. Each contender works through the same four batches: spread evenly over 1,600 training sequences
-sorted by length, which is what length grouping makes of a real epoch. The peer with dynamic padding and Erya
-take the same sequences shuffled. The peers run at their best on a CPU: sdpa attention, bfloat16 autocast,
-fused AdamW; Erya keeps freed memory as every one of its training runs does, and so does one of the peers.
+questions. An epoch of 1,600 training examples is cut into batches, of which each contender works through
+four: spread evenly over the epoch's batches in the order of their longest sequence. Where the epoch is
+shuffled these are the batches of the peer with dynamic padding and of Erya; where it is sorted by length,
+those of the peers that group by length. Padding is no token. The peers run at their best on a CPU: sdpa
+attention, bfloat16 autocast, fused AdamW; Erya keeps freed memory as every one of its training runs does, and
+so does one of the peers.
 
 The data are read from `$ERYA_DATA/tasks` (default `../shared/data`).
 """
@@ -90,18 +92,27 @@ def prepared(job_name: str) -> tuple[Any, Any, Any, list[Any], list[Any]]:
 
 def grouped_batches(job: str) -> list[list[Any]]:
     """Four batches of sequences of similar length."""
-    size = JOBS[job].batch
-    features = sorted(prepared(job)[-1], key=lambda item: len(item.ids))
+    return _spread(sorted(prepared(job)[-1], key=lambda item: len(item.ids)), JOBS[job].batch)
+
+
+def shuffled_batches(job: str) -> list[list[Any]]:
+    """Four batches of sequences as they come; the examples were drawn in random order."""
+    features = prepared(job)[-1]
+    order = np.random.default_rng(1).permutation(len(features))
+    return _spread([features[number] for number in order], JOBS[job].batch)
+
+
+def _spread(features: list[Any], size: int) -> list[list[Any]]:
+    """Four of the batches that `features` make in their order, spread evenly over their longest sequences."""
     batches = [features[start : start + size] for start in range(0, len(features) - size + 1, size)]
+    batches.sort(key=lambda batch: max(len(item.ids) for item in batch))
     step = len(batches) / NUM_BATCHES
     return [batches[int((place + 0.5) * step)] for place in range(NUM_BATCHES)]
 
 
-def shuffled_batches(job: str) -> list[list[Any]]:
-    """The same sequences in random order."""
-    features = [item for batch in grouped_batches(job) for item in batch]
-    order, size = np.random.default_rng(1).permutation(len(features)), JOBS[job].batch
-    return [[features[i] for i in order[start : start + size]] for start in range(0, len(order), size)]
+def num_tokens(batches: list[list[Any]]) -> int:
+    """Tokens of some batches."""
+    return sum(len(item.ids) for batch in batches for item in batch)
 
 
 def padded(job: str, batch: list[Any]) -> dict[str, Any]:
@@ -154,7 +165,7 @@ def hugging_face(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             optimiser.zero_grad()
-        return sum(len(batch) for batch in batches)
+        return num_tokens(batches)
 
     return epoch
 
@@ -189,18 +200,22 @@ def erya(job: str, size: tuple[int, int, int]) -> Callable[[], float]:
             torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
             optimiser.step()
             optimiser.zero_grad()
-        return sum(len(batch) for batch in batches)
+        return num_tokens(batches)
 
     return epoch
 
 
 def lengths_of(job: str) -> str:
     """The lengths that are computed, in words."""
-    lengths = np.array([len(item.ids) for batch in shuffled_batches(job) for item in batch])
-    middle, longest = np.median(lengths), lengths.max()
-    return (
-        f"{len(lengths)} sequences, mean {lengths.mean():.0f} tokens, median {middle:.0f}, longest {longest}"
-    )
+    said = []
+    for name, batches in (("shuffled", shuffled_batches(job)), ("grouped", grouped_batches(job))):
+        lengths = [[len(item.ids) for item in batch] for batch in batches]
+        padded_tokens = sum(len(batch) * max(batch) for batch in lengths)
+        mean = np.mean(np.concatenate(lengths))
+        said.append(
+            f"{name}: mean {mean:.0f} tokens, padded {padded_tokens / num_tokens(batches):.2f} times as many"
+        )
+    return "; ".join(said)
 
 
 def main() -> None:
@@ -227,7 +242,7 @@ def main() -> None:
                 contenders, rounds=arguments.rounds, threads=arguments.threads, warmup=1, warm_turns=True
             )
             title = f"{job}, {name}, dropout {DROPOUT}; {lengths_of(job)}"
-            pages.append(table(title, results, unit="sequences/s", ours="Erya"))
+            pages.append(table(title, results, unit="tokens/s", ours="Erya"))
     save("finetune", "\n".join(pages))
 
 
