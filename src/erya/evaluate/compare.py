@@ -42,7 +42,7 @@ class Difference:
         low: lower end of the 95 % interval of the difference, by the paired bootstrap.
         high: upper end.
         p_value: how likely a difference this large would be were the models equally good, in (0, 1].
-        is_share: whether the measure lies in [0, 1].
+        is_error: whether less of it is better.
     """
 
     name: str
@@ -52,12 +52,17 @@ class Difference:
     low: float
     high: float
     p_value: float
-    is_share: bool
+    is_error: bool = False
 
     @property
     def difference(self) -> float:
         """The second's less the first's."""
         return self.second - self.first
+
+    @property
+    def gain(self) -> float:
+        """How much better the second is; negative where it is worse."""
+        return -self.difference if self.is_error else self.difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ class Comparison:
 
     def _sentence(self, one: Difference) -> str:
         differs = f"{one.title} differs by {abs(one.difference):.4f}"
-        better = self.names[1] if one.difference > 0 else self.names[0]
+        better = self.names[1] if one.gain > 0 else self.names[0]
         if one.p_value < SIGNIFICANT:
             return f"{better} is better: {differs}, p = {one.p_value:.4f}."
         return f"No difference is shown: {differs}, which chance would exceed in {one.p_value:.0%} of cases."
@@ -277,7 +282,7 @@ def _of_sums(measure: Measure, mine: Values, theirs: Values) -> Difference:
     assert measure.of_sums is not None
     result = significance.compare(measure.of_sums, mine, theirs, seed=SEED, num_rounds=NUM_ROUNDS)
     values = (result.first, result.second, result.difference.low, result.difference.high)
-    return Difference(measure.name, measure.title, *values, result.p_value, measure.is_share)
+    return Difference(measure.name, measure.title, *values, result.p_value, measure.is_error)
 
 
 def _of_ranks(measure: Measure, mine: Values, theirs: Values) -> Difference:
@@ -288,7 +293,7 @@ def _of_ranks(measure: Measure, mine: Values, theirs: Values) -> Difference:
     first, second = of(mine), of(theirs)
     if np.isnan(second - first):
         nothing = float("nan")
-        return Difference(measure.name, measure.title, first, second, nothing, nothing, 1.0, measure.is_share)
+        return Difference(measure.name, measure.title, first, second, nothing, nothing, 1.0, measure.is_error)
     gaps, as_large = [], 1
     for _ in range(_ROUNDS_OF_RANKS):
         drawn = rng.integers(0, len(mine), len(mine))
@@ -298,7 +303,7 @@ def _of_ranks(measure: Measure, mine: Values, theirs: Values) -> Difference:
         as_large += abs(change) >= abs(second - first) - 1e-12
     low, high = np.nanquantile(gaps, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     p_value = as_large / (_ROUNDS_OF_RANKS + 1)
-    return Difference(measure.name, measure.title, first, second, low, high, p_value, measure.is_share)
+    return Difference(measure.name, measure.title, first, second, low, high, p_value, measure.is_error)
 
 
 def _reordered(other: Measured, adapter: Adapter) -> NDArray[np.float64] | None:

@@ -10,7 +10,8 @@ from tiny_reviews import NEGATIVE, POSITIVE, write_reviews
 pytest.importorskip("torch")
 
 from erya.errors import InputError
-from erya.evaluate.compare import Comparison, compare, ranking_differences
+from erya.evaluate.adapters.table import adapter_for
+from erya.evaluate.compare import Comparison, Difference, compare, ranking_differences
 from erya.evaluate.comparison_report import render_comparison
 from erya.evaluate.run import evaluate
 from erya.metrics.significance import mcnemar
@@ -124,6 +125,16 @@ def test_how_well_texts_are_found_is_compared_query_by_query(tmp_path):
     assert f"{mine:.4f}" in html and f"{theirs:.4f}" in html and "there are 30" in html
     assert "McNemar" not in html and "Pairs only" not in html
     assert "mcnemar_p" not in done.to_dict()
+
+
+def test_of_errors_less_is_better(tmp_path):
+    (measure,) = (one for one in adapter_for(MAKERS["regress"](1).task).measures if one.is_error)
+    assert measure.name == "mean_squared_error" and not measure.is_share
+    evaluations = (evaluation_of(MAKERS["regress"](30), tmp_path / "f.tsv"),) * 2
+    less = Difference("mean_squared_error", "error", 0.5, 0.2, -0.4, -0.2, 0.001, is_error=True)
+    done = Comparison(*evaluations, (less,), np.zeros((2, 2), np.int64), 1.0, (), ())
+    assert less.gain == pytest.approx(0.3) and done.verdict.startswith(f"{done.names[1]} is better")
+    assert '<td class="better">0.2000</td>' in render_comparison(done)
 
 
 def test_numbers_that_are_of_no_query_stand_side_by_side_untested(tmp_path):

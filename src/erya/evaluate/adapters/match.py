@@ -72,7 +72,7 @@ class MatchNumbersAdapter:
         self.measures: tuple[Measure, ...] = (
             Measure("spearman", "Spearman", of_rows=lambda rows: spearman(rows[:, _TRUTH], rows[:, _SCORE])),
             Measure("pearson", "Pearson", of_rows=lambda rows: pearson(rows[:, _TRUTH], rows[:, _SCORE])),
-            ratio("mean_squared_error", "mean squared error", _SQUARE, _COUNT),
+            ratio("mean_squared_error", "mean squared error", _SQUARE, _COUNT, is_error=True),
         )
 
     def outcome(self, example: Example, prediction: Prediction) -> Outcome:
