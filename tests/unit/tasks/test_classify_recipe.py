@@ -18,6 +18,20 @@ def test_a_partial_monitor_keeps_our_key():
     assert (recipe.train.monitor.key, recipe.train.monitor.mode) == ("eval_accuracy", "max")
 
 
+@pytest.mark.parametrize(
+    ("more", "usual", "odd"),
+    [
+        ([], "eval_accuracy", "eval_micro_f1"),
+        (["label=[a,b]"], "eval_accuracy", "eval_micro_f1"),
+        (["separator=x"], "eval_micro_f1", "eval_accuracy"),
+    ],
+)
+def test_labels_decide_what_a_run_is_watched_by(more, usual, odd):
+    assert load_config(ClassifyRecipe, RECIPES / "classify.yaml", more).train.monitor.key == usual
+    with pytest.raises(ConfigError, match=f"no {odd}: set train.monitor.key to {usual}, eval_macro_f1, "):
+        load_config(ClassifyRecipe, None, [*NEEDED, *more, f"train.monitor.key={odd}"])
+
+
 def test_a_monitor_that_looks_the_wrong_way_is_refused():
     with pytest.raises(ConfigError, match=r"monitor\.mode=min"):
         load_config(ClassifyRecipe, None, [*NEEDED, "train.monitor.key=eval_loss"])

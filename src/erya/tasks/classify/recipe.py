@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -63,17 +64,11 @@ class ClassifyRecipe(FinetuneRecipe):
             labels = {SET_FIELD + column: column for column in self.label}
         return {"text": self.text, **pair, **labels}
 
-    @model_validator(mode="before")
     @classmethod
-    def _several_labels_are_watched_by_f1(cls, given: Any) -> Any:
-        """Accuracy is of single labels; where several may be true F1 over all of them takes its place."""
-        if not isinstance(given, dict) or given.get("separator") is None:
-            return given
-        train = given.get("train") or {}
-        monitor = train.get("monitor") or {} if isinstance(train, dict) else None
-        if not isinstance(monitor, dict):
-            return given
-        return {**given, "train": {**train, "monitor": {"key": "eval_micro_f1", **monitor}}}
+    def watchable(cls, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which dev scores there are: accuracy is of single labels, F1 over all of several."""
+        usual = "eval_accuracy" if given.get("separator") is None else "eval_micro_f1"
+        return (usual, "eval_macro_f1", "eval_weighted_f1", "eval_loss")
 
     @model_validator(mode="after")
     def _one_kind_of_labels(self) -> Self:
