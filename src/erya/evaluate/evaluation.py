@@ -28,7 +28,7 @@ from erya.evaluate.label_errors import (
 )
 from erya.evaluate.ledger import Ledger
 from erya.evaluate.outcome import Outcome
-from erya.evaluate.rankings import estimate_ranking, lost_of, ranking_of
+from erya.evaluate.rankings import TITLES, estimate_ranking, lost_of, num_unanswerable, ranking_of
 from erya.evaluate.reading import DataFile
 from erya.metrics.lost_queries import LostQuery
 from erya.metrics.ranking import RankingScores
@@ -140,14 +140,20 @@ class Evaluation:
     @property
     def other_numbers(self) -> list[tuple[str, float]]:
         """The task's numbers that are not among the measures; eight at most."""
-        known = {one.name for one in self.estimates}
+        known = {one.name for one in self.estimates} | TITLES.keys()  # a ranking is a measure, or is nothing
         numbers = self.scores.numbers()
         return [(name.replace("_", " "), value) for name, value in numbers.items() if name not in known][:8]
 
     @property
     def warnings(self) -> list[str]:
         """What a reader must know before believing the scores."""
-        return [*self._warnings_of_classes(), *self._warnings_of_texts()]
+        warnings = [*self._warnings_of_classes(), *self._warnings_of_texts()]
+        unanswerable = num_unanswerable(self.scores)
+        if unanswerable and self.ranking is None:
+            warnings.append(
+                f"None of the {unanswerable:,} queries has a relevant candidate: no order is scored."
+            )
+        return warnings
 
     def _warnings_of_classes(self) -> list[str]:
         warnings = []

@@ -31,6 +31,13 @@ def ranking_of(scores: Any) -> RankingScores | None:
     return scores.ranking if scores.ranking.num_queries else None
 
 
+def num_unanswerable(scores: Any) -> int:
+    """How many queries have no relevant candidate, whatever their order."""
+    if not isinstance(scores, MatchScores | EmbedScores) or scores.ranking is None:
+        return 0
+    return scores.ranking.num_without_relevant
+
+
 def lost_of(scores: Any) -> tuple[LostQuery, ...]:
     """The worst queries of a task's scores."""
     return scores.lost if isinstance(scores, MatchScores | EmbedScores) else ()

@@ -63,10 +63,17 @@ def test_intervals_of_a_ranking_draw_queries():
     assert estimate_ranking(longer.scores())[0] == mrr
 
 
-def test_a_file_without_queries_has_no_ranking():
-    assert estimate_ranking(matched(20).scores()) == ()
-    only_first = reranked(1)  # it has no relevant candidate
-    assert estimate_ranking(only_first.scores()) == ()
+def test_a_file_without_queries_has_no_ranking(tmp_path):
+    done = evaluation_of(matched(20), tmp_path / "f.tsv")
+    assert estimate_ranking(done.scores) == () and "Worst queries" not in render_report(done, training=[])
+    assert not any("queries" in warning for warning in done.warnings)
+
+
+def test_queries_without_a_relevant_candidate_are_told_and_not_scored(tmp_path):
+    done = evaluation_of(reranked(1), tmp_path / "f.tsv")
+    assert done.ranking is None and done.lost == ()
+    assert not {"mrr@10", "map"} & {*dict(done.other_numbers), *(one.name for one in done.estimates)}
+    assert "None of the 1 queries has a relevant candidate: no order is scored." in done.warnings
 
 
 def test_two_rankings_are_compared_query_by_query(tmp_path):
@@ -98,7 +105,8 @@ def test_the_worst_queries_are_those_of_the_lowest_reciprocal_rank(tmp_path):
         assert one.wanted == max(right, key=right.__getitem__)
     html = render_report(done, training=[])
     assert "Worst queries" in html and done.lost[0].wanted in html and "<script>alert" not in html
-    assert "1 further queries have no relevant candidate" in html and "79 queries" in html.replace("\n", " ")
+    text = " ".join(html.split())
+    assert "no candidate is relevant: 1 of 80 queries" in text and "choice of the 79 queries" in text
 
 
 def test_texts_that_are_not_found_are_shown_with_what_was_found_instead(tmp_path):
