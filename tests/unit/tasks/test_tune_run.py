@@ -217,6 +217,17 @@ def test_a_trial_that_fails_does_not_end_the_search(
         search(recipe, tmp_path / "all", space={"train.learning_rate": SPACE["train.learning_rate"]})
 
 
+def test_a_recipe_outside_of_its_space_is_said_to_be_left_out(pretence, classify_recipe, tmp_path) -> None:
+    said: list[str] = []
+    space = {"batch_size": Choice((16, 32))}
+    search(quick(classify_recipe), tmp_path / "in", space=space, num_trials=1, tell=said.append)
+    assert not any("outside" in text for text in said)
+    for trials in (1, 2):  # the second call goes on, and says it no more
+        recipe = quick(classify_recipe, batch_size=9)
+        search(recipe, tmp_path / "out", space=space, num_trials=trials, tell=said.append)
+    assert sum("outside of the space" in text for text in said) == 1
+
+
 def test_time_that_is_over_begins_no_trial(pretence, classify_recipe, tmp_path: Path) -> None:
     tuned = search(quick(classify_recipe), tmp_path, timeout_s=0.0)
     assert tuned.outcomes == [] and tuned.best is None and tuned.model is None

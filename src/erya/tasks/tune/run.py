@@ -129,6 +129,8 @@ class _Search:
         self.study = Study(directory, space, maximise=self._monitor.mode == "max", seed=recipe.train.seed)
         if (own := values_of(recipe, space)) is not None:
             self.study.begin_with(own)
+        elif not self.study.outcomes():
+            tell("the recipe's own values lie outside of the space: they are not tried")
         if self.study.take_up():
             tell("a trial that was cut off is taken up again")
         for outcome in self.study.outcomes():
