@@ -126,6 +126,22 @@ def test_every_task_keeps_the_batches_of_its_kind(recipe) -> None:
         recipe(train={"batch_ramp": {"from_tokens": 8, "over_tokens": 9}})
 
 
+def test_vectors_learn_beside_a_classifier_and_are_watched_by_what_there_is(recipe, tmp_path: Path) -> None:
+    """Pairs without scores learn; the dev file has scores, and no ranks."""
+    bare, scored = tmp_path / "pairs.tsv", tmp_path / "scored.tsv"
+    bare.write_text("text\tpair\n" + "好净\t值荐\n差吵\t失望\n房间\t再来\n" * 6, encoding="utf-8")
+    scored.write_text("text\tpair\tscore\n好净\t值荐\t5\n差吵\t好\t1\n吵\t净\t0\n", encoding="utf-8")
+    tasks = {"polarity": recipe().tasks["polarity"]}
+    vectors = {"kind": "embed", "objective": "in_batch", "train_file": str(bare), "dev_file": str(bare)}
+    own = recipe(tasks={**tasks, "vectors": vectors}, train={"epochs": 1})
+    scores = finetune_together(own, tmp_path / "run", tell=lambda text: None).scores
+    assert "eval_mrr@10" in scores["vectors"] and "eval_accuracy" in scores["polarity"]
+    odd = recipe(tasks={**tasks, "vectors": {**vectors, "dev_file": str(scored)}})
+    with pytest.raises(ConfigError, match="vectors is watched by eval_mrr@10, which its dev") as caught:
+        finetune_together(odd, tmp_path / "odd", tell=lambda text: None)
+    assert "it gives eval_loss, eval_spearman" in str(caught.value.hint)
+
+
 def test_a_length_in_tokens_knows_how_long_a_batch_is(recipe, tmp_path: Path) -> None:
     own = recipe(train={"max_tokens": 2000, "warmup_tokens": 500, "epochs": None})
     assert finetune_together(own, tmp_path / "run", tell=lambda text: None).result.state.tokens >= 2000
