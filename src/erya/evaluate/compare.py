@@ -274,8 +274,10 @@ def ranking_differences(first: Evaluation, second: Evaluation) -> tuple[Differen
     mine, theirs = first.ranking, second.ranking
     if mine is None or theirs is None or mine.rows_QK.shape != theirs.rows_QK.shape:
         return ()
-    rows = query_counts(mine), query_counts(theirs)
-    return tuple(_of_sums(measure, *rows) for measure in query_measures(first.scores))
+    return tuple(
+        _of_sums(one, query_counts(mine, one.name), query_counts(theirs, one.name))
+        for one in query_measures(first.scores)
+    )
 
 
 def _of_sums(measure: Measure, mine: Values, theirs: Values) -> Difference:

@@ -44,18 +44,20 @@ def lost_of(scores: Any) -> tuple[LostQuery, ...]:
 
 
 def query_measures(scores: Any) -> tuple[Measure, ...]:
-    """The measures of a ranking that a run may be watched by, as functions of `query_counts` summed."""
-    ranking = ranking_of(scores)
-    if ranking is None:
+    """The measures of a ranking that a run may be watched by, as functions of their `query_counts` summed."""
+    if ranking_of(scores) is None:
         return ()
-    columns = {name: column for column, name in enumerate(ranking.values, 1)}
     numbers = scores.numbers()
-    return tuple(ratio(name, title, columns[name], 0) for name, title in TITLES.items() if name in numbers)
+    return tuple(ratio(name, title, 1, 0) for name, title in TITLES.items() if name in numbers)
 
 
-def query_counts(ranking: RankingScores) -> Values:
-    """Of each query 1 and its values: what means over queries are computed from, shape (Q, 1 + K)."""
-    return np.hstack([np.ones((ranking.num_queries, 1)), ranking.rows_QK])
+def query_counts(ranking: RankingScores, name: str) -> Values:
+    """Of each query 1 and its value: what the mean over queries is computed from, shape (Q, 2).
+
+    One measure at a time: of most there are a dozen different values, and equal rows are drawn as one.
+    """
+    column = list(ranking.values).index(name)
+    return np.stack([np.ones(ranking.num_queries), ranking.rows_QK[:, column]], axis=1)
 
 
 def estimate_ranking(scores: Any) -> tuple[Estimate, ...]:
@@ -63,8 +65,10 @@ def estimate_ranking(scores: Any) -> tuple[Estimate, ...]:
     ranking = ranking_of(scores)
     if ranking is None:
         return ()
-    rows = query_counts(ranking)
-    table = CountTable(rows.shape[1])
-    for row in rows:
-        table.add(row)
-    return estimate_counts(table, query_measures(scores))
+    found: list[Estimate] = []
+    for measure in query_measures(scores):
+        table = CountTable(2)
+        for row in query_counts(ranking, measure.name):
+            table.add(row)
+        found += estimate_counts(table, (measure,))
+    return tuple(found)
