@@ -84,7 +84,7 @@ def lengths_of(kind: str) -> list[int]:
     """Tokens of each sequence."""
     if kind == "equal":
         return [128] * SEQUENCES
-    lengths = sorted(len(ids) for batch in grouped_batches() for ids, _ in batch)
+    lengths = sorted(len(item.ids) for batch in grouped_batches("classify") for item in batch)
     return lengths[:: len(lengths) // SEQUENCES][:SEQUENCES]
 
 

@@ -67,9 +67,20 @@ JOBS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A task, some of its examples in random order, and the sequences that are made of them."""
+
+    kind: Any
+    task: Any
+    recipe: Any
+    examples: list[Any]
+    encoded: Any
+
+
 @functools.cache
-def prepared(job_name: str) -> tuple[Any, Any, Any, list[Any], list[Any]]:
-    """Kind, task, recipe, some examples, and the sequences that are made of them, in random order."""
+def prepared(job_name: str) -> Prepared:
+    """The data of a job, read and encoded."""
     from erya.config import validate
     from erya.tasks.table import KINDS
     from erya.tasks.texts import LengthLimit
@@ -87,17 +98,17 @@ def prepared(job_name: str) -> tuple[Any, Any, Any, list[Any], list[Any]]:
         shutil.copy(next((DATA / "tasks" / "vocab").glob("*.txt")), Path(folder) / "vocab.txt")
         tokenizer = Tokenizer.open(Path(folder))
     limit = LengthLimit(job.max_length, True, 512)
-    return kind, task, recipe, examples, list(task.encode(examples, tokenizer, limit=limit).features)
+    return Prepared(kind, task, recipe, examples, task.encode(examples, tokenizer, limit=limit))
 
 
 def grouped_batches(job: str) -> list[list[Any]]:
     """Four batches of sequences of similar length."""
-    return _spread(sorted(prepared(job)[-1], key=lambda item: len(item.ids)), JOBS[job].batch)
+    return _spread(sorted(prepared(job).encoded.features, key=lambda item: len(item.ids)), JOBS[job].batch)
 
 
 def shuffled_batches(job: str) -> list[list[Any]]:
     """Four batches of sequences as they come; the examples were drawn in random order."""
-    features = prepared(job)[-1]
+    features = prepared(job).encoded.features
     order = np.random.default_rng(1).permutation(len(features))
     return _spread([features[number] for number in order], JOBS[job].batch)
 
@@ -136,24 +147,30 @@ def padded(job: str, batch: list[Any]) -> dict[str, Any]:
     return inputs | {"start_positions": answers[:, 0], "end_positions": answers[:, 1]}
 
 
+def hugging_face_model(job: str, size: tuple[int, int, int]) -> Any:
+    """The peer's network, random weights."""
+    import transformers
+
+    layers, width, heads = size
+    config = transformers.BertConfig(
+        vocab_size=VOCAB_SIZE, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
+        intermediate_size=4 * width, hidden_dropout_prob=DROPOUT, attention_probs_dropout_prob=DROPOUT,
+        attn_implementation="sdpa", num_labels=len(prepared(job).task.labels or (0, 1)),
+    )  # fmt: skip
+    return getattr(transformers, JOBS[job].peer)(config)
+
+
 def hugging_face(
     job: str, size: tuple[int, int, int], *, grouped: bool, keeps_memory: bool = False
 ) -> Callable[[], float]:
     """The peer's training loop."""
     import torch
-    import transformers
 
     from erya.runtime import keep_freed_memory
 
     if keeps_memory:
         keep_freed_memory()
-    layers, width, heads = size
-    config = transformers.BertConfig(
-        vocab_size=VOCAB_SIZE, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
-        intermediate_size=4 * width, hidden_dropout_prob=DROPOUT, attention_probs_dropout_prob=DROPOUT,
-        attn_implementation="sdpa", num_labels=len(prepared(job)[1].labels or (0, 1)),
-    )  # fmt: skip
-    model = getattr(transformers, JOBS[job].peer)(config).train()
+    model = hugging_face_model(job, size).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     batches = grouped_batches(job) if grouped else shuffled_batches(job)
 
@@ -170,24 +187,31 @@ def hugging_face(
     return epoch
 
 
-def erya(job: str, size: tuple[int, int, int]) -> Callable[[], float]:
-    """The same with the learner that `erya finetune` trains."""
-    import torch
-
-    from erya.data.batches import pack
+def learner_of(job: str, size: tuple[int, int, int]) -> Any:
+    """The learner that `erya finetune` trains, random weights."""
     from erya.models.config import EncoderConfig
     from erya.models.encoder import Encoder
-    from erya.nn.packing import PackedTensors
-    from erya.runtime import keep_freed_memory
 
-    keep_freed_memory()  # as every training run does
     layers, width, heads = size
     config = EncoderConfig(
         vocab_size=VOCAB_SIZE, hidden_size=width, num_layers=layers, num_heads=heads,
         intermediate_size=4 * width, dropout_prob=DROPOUT, attention_dropout_prob=DROPOUT,
     )  # fmt: skip
-    kind, task, recipe, examples, _ = prepared(job)
-    learner = kind.new_learner(Encoder(config, pooler=kind.needs_pooler), task, recipe, examples).train()
+    made = prepared(job)
+    encoder = Encoder(config, pooler=made.kind.needs_pooler)
+    return made.kind.new_learner(encoder, made.task, made.recipe, made.examples)
+
+
+def erya(job: str, size: tuple[int, int, int]) -> Callable[[], float]:
+    """The same with Erya."""
+    import torch
+
+    from erya.data.batches import pack
+    from erya.nn.packing import PackedTensors
+    from erya.runtime import keep_freed_memory
+
+    keep_freed_memory()  # as every training run does
+    learner = learner_of(job, size).train()
     optimiser = torch.optim.AdamW(learner.parameters(), lr=1e-5, fused=True)
     batches = shuffled_batches(job)
 

@@ -11,7 +11,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from multiprocessing.connection import Connection
@@ -35,7 +35,7 @@ class Result:
 
 
 def compete(
-    contenders: dict[str, Setup], *, rounds: int, threads: int, warmup: int = 2, warm_turns: bool = False
+    contenders: Mapping[str, Setup], *, rounds: int, threads: int, warmup: int = 2, warm_turns: bool = False
 ) -> list[Result]:
     """Run the contenders in turns, A B A B ..., `rounds` counted rounds each.
 

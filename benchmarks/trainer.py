@@ -1,8 +1,8 @@
 """Examples a second of a stock `transformers` Trainer, and of the same with `erya.accelerate(model)` in it.
 
 Sequence classification and token classification on the lengths of ChnSentiCorp's training reviews, capped at
-256 tokens; 128 examples an epoch, batches of 32 padded to their longest. Both run sdpa attention, bfloat16,
-a dropout of 0.1 and 6 layers of 384. One round is one call of `Trainer.train`.
+256 tokens: four shuffled batches of 32 of `benchmarks.finetune`, padded to their longest. Both run sdpa
+attention, bfloat16, a dropout of 0.1 and 6 layers of 384. One round is one call of `Trainer.train`.
 
 The reviews are read from `$ERYA_DATA/tasks/chnsenticorp` (default `../shared/data`).
 """
@@ -48,8 +48,11 @@ def train(kind: str, *, accelerated: bool) -> Callable[[], float]:
         import erya
 
         erya.accelerate(model)
-    examples = [example for batch in shuffled_batches() for example in batch]
-    rows = [{"input_ids": ids, "labels": [id % 2 for id in ids] if tagging else y} for ids, y in examples]
+    examples = [item for batch in shuffled_batches("classify") for item in batch]
+    rows = [
+        {"input_ids": item.ids, "labels": item.ids % 2 if tagging else int(item.targets["labels"])}
+        for item in examples
+    ]
     padding = PreTrainedTokenizerFast(tokenizer_object=_padding_tokenizer(), pad_token="[PAD]")
     collator = (DataCollatorForTokenClassification if tagging else DataCollatorWithPadding)(padding)
 
