@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -46,3 +47,32 @@ class Learner(Protocol):
     def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
         """What the task's `decode` takes, an array for each sequence of the batch."""
         ...
+
+
+class NetworkLearner(nn.Module):
+    """What learners of one network have in common; each says its losses, their probabilities and counts.
+
+    Args:
+        network: gives logits of a packed batch.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: PackedTensors) -> list[LossTerm]:
+        """The losses of a batch with targets."""
+        return self.losses(self.logits(batch), batch)
+
+    def logits(self, batch: PackedTensors) -> Tensor:
+        """What the network says."""
+        logits: Tensor = self.network(batch)
+        return logits
+
+    def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
+        """The loss terms of a batch with targets."""
+        raise NotImplementedError
+
+    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
+        """The logits of each sequence, float32, of which each has a row."""
+        return list(np.asarray(logits.float().cpu().numpy()))

@@ -11,38 +11,27 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from erya.data.batches import PackedBatch
-from erya.models.heads.spans import SpanModel
 from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
 from erya.tasks.answer.task import ANSWER, TOUCHABLE
+from erya.tasks.learner import NetworkLearner
 
 LOSS_NAME = "answer"
 # The logarithm of no probability at all: finite, so that differences of two are 0.
 _NEVER = -1e4
 
 
-class AnswerLearner(nn.Module):
+class AnswerLearner(NetworkLearner):
     """A span model and its loss; `erya.tasks.learner.Learner` says what each part is for.
+
+    Batches have the targets `answer` and `touchable`; logits are of beginning and of ending, shape (N, 2).
 
     Args:
         network: the span model.
     """
-
-    def __init__(self, network: SpanModel) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The loss of a batch with targets `answer` and `touchable`."""
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        """Of beginning and of ending, shape (N, 2)."""
-        logits: Tensor = self.network(batch)
-        return logits
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         """The mean of two cross-entropies, over the tokens of a sequence where an answer may begin and end.

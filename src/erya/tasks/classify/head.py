@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from erya.data.batches import PackedBatch
@@ -20,10 +17,13 @@ from erya.models.heads.sequence import SequenceClassifier
 from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
 from erya.tasks.classify.loss import LOSS_NAME, classification_loss
+from erya.tasks.learner import NetworkLearner
 
 
-class SetsLearner(nn.Module):
+class SetsLearner(NetworkLearner):
     """A classifier whose outputs are those of several sets of labels, side by side.
+
+    Batches have the target `labels`, int64, shape (S, sets); logits have the shape (S, C).
 
     Args:
         network: the classifier, with an output for each label of every set.
@@ -31,17 +31,8 @@ class SetsLearner(nn.Module):
     """
 
     def __init__(self, network: SequenceClassifier, *, sizes: Mapping[str, int]) -> None:
-        super().__init__()
-        self.network, self._sizes = network, dict(sizes)
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The losses of a batch with target `labels`, int64, shape (S, sets)."""
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        """Shape (S, C)."""
-        logits: Tensor = self.network(batch)
-        return logits
+        super().__init__(network)
+        self._sizes = dict(sizes)
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         """Cross-entropy of each set, summed; the sets weigh alike."""
@@ -59,33 +50,18 @@ class SetsLearner(nn.Module):
         """One target a sequence and set."""
         return {f"{LOSS_NAME}_{name}": batch.num_sequences for name in self._sizes}
 
-    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
-        """The logits of each sequence, float32, shape (C,)."""
-        return list(np.asarray(logits.float().cpu().numpy()))
-
     def _parts(self, logits: Tensor) -> dict[str, Tensor]:
         return dict(zip(self._sizes, torch.split(logits, list(self._sizes.values()), dim=-1), strict=True))
 
 
-class MultiLabelLearner(nn.Module):
+class MultiLabelLearner(NetworkLearner):
     """A classifier that says of each label by itself whether it is true.
+
+    Batches have the target `labels`, float32 0 or 1, shape (S, C), as logits have.
 
     Args:
         network: the classifier.
     """
-
-    def __init__(self, network: SequenceClassifier) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The loss of a batch with target `labels`, float32 0 or 1, shape (S, C)."""
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        """Shape (S, C)."""
-        logits: Tensor = self.network(batch)
-        return logits
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         """Binary cross-entropy, summed over sequences and labels."""
@@ -102,13 +78,11 @@ class MultiLabelLearner(nn.Module):
         """One target a sequence and label."""
         return {LOSS_NAME: batch.targets["labels"].size}
 
-    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
-        """The logits of each sequence, float32, shape (C,)."""
-        return list(np.asarray(logits.float().cpu().numpy()))
 
-
-class ClassifyLearner(nn.Module):
+class ClassifyLearner(NetworkLearner):
     """A classifier and its loss; `erya.tasks.learner.Learner` says what each part is for.
+
+    Batches have the target `labels`, int64, shape (S,); logits have the shape (S, C).
 
     Args:
         network: the classifier.
@@ -121,18 +95,9 @@ class ClassifyLearner(nn.Module):
     def __init__(
         self, network: SequenceClassifier, *, class_weights: Tensor | None = None, focal_gamma: float = 0.0
     ) -> None:
-        super().__init__()
-        self.network, self._focal_gamma = network, focal_gamma
+        super().__init__(network)
+        self._focal_gamma = focal_gamma
         self.register_buffer("class_weights", class_weights, persistent=False)
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The loss of a batch with target `labels`, int64, shape (S,)."""
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        """Shape (S, C)."""
-        logits: Tensor = self.network(batch)
-        return logits
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         """Cross-entropy, summed; weights and gamma are for learning, not for dev scores."""
@@ -152,7 +117,3 @@ class ClassifyLearner(nn.Module):
     def counts(self, batch: PackedBatch) -> Mapping[str, int]:
         """One target a sequence."""
         return {LOSS_NAME: batch.num_sequences}
-
-    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
-        """The logits of each sequence, float32, shape (C,)."""
-        return list(np.asarray(logits.float().cpu().numpy()))

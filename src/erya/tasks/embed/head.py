@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
@@ -23,6 +23,7 @@ from erya.nn.packing import PackedTensors
 from erya.tasks.batches import split
 from erya.tasks.embed.loss import contrastive_loss, cosent_loss, same_text
 from erya.tasks.embed.recipe import Objective
+from erya.tasks.learner import NetworkLearner
 
 LOSS_NAME = "contrast"
 
@@ -42,8 +43,8 @@ class Contrast:
     sizes: tuple[int, ...] = ()
 
 
-class EmbedLearner(nn.Module):
-    """Sentence vectors and their losses over whole batches.
+class EmbedLearner(NetworkLearner):
+    """Sentence vectors and their losses over whole batches of examples as `EmbedTask` encodes them.
 
     A batch is embedded in chunks. In training a chunk keeps its vectors alone; when their gradient, which
     the loss of the whole batch gives, comes back, the chunk is computed again, with the same dropout. So
@@ -66,13 +67,9 @@ class EmbedLearner(nn.Module):
         normalise: bool = True,
         chunk_tokens: int = 8192,
     ) -> None:
-        super().__init__()
-        self.network, self._normalise = network, normalise
-        self._contrast, self._chunk_tokens = contrast or Contrast(), chunk_tokens
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The loss of a batch of examples as `EmbedTask` encodes them."""
-        return self.losses(self.logits(batch), batch)
+        super().__init__(network)
+        self._normalise, self._chunk_tokens = normalise, chunk_tokens
+        self._contrast = contrast or Contrast()
 
     def logits(self, batch: PackedTensors) -> Tensor:
         """The vectors of all texts, float32, shape (R, D); in training by SimCSE twice, shape (2R, D)."""

@@ -6,23 +6,25 @@ S pairs, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from erya.data.batches import PackedBatch
 from erya.models.heads.sequence import SequenceClassifier
 from erya.nn.losses import LossTerm, summed_cross_entropy
 from erya.nn.packing import PackedTensors
+from erya.tasks.learner import NetworkLearner
 
 LOSS_NAME = "match"
 
 
-class MatchLearner(nn.Module):
+class MatchLearner(NetworkLearner):
     """A classifier of pairs, or with one output a judge of them.
+
+    Batches have the target `labels`, int64, shape (S,), and logits the shape (S, C); or the target `values`,
+    float32, shape (S,), and logits the shape (S, 1).
 
     Args:
         network: with C outputs, or one for a number.
@@ -30,17 +32,8 @@ class MatchLearner(nn.Module):
     """
 
     def __init__(self, network: SequenceClassifier, *, loss: Literal["mse", "bce"] = "mse") -> None:
-        super().__init__()
-        self.network, self._loss = network, loss
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The loss of a batch with target `labels`, int64, or `values`, float32, shape (S,)."""
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        """Shape (S, C); of numbers (S, 1)."""
-        logits: Tensor = self.network(batch)
-        return logits
+        super().__init__(network)
+        self._loss = loss
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         """The loss summed over the pairs."""
@@ -61,7 +54,3 @@ class MatchLearner(nn.Module):
     def counts(self, batch: PackedBatch) -> Mapping[str, int]:
         """One target a pair."""
         return {LOSS_NAME: batch.num_sequences}
-
-    def outputs(self, logits: Tensor, batch: PackedTensors) -> list[NDArray[Any]]:
-        """The logits of each pair, float32, shape (C,)."""
-        return list(np.asarray(logits.float().cpu().numpy()))

@@ -13,40 +13,30 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from erya.data.batches import PackedBatch
 from erya.models.heads.chain import ChainClassifier
 from erya.models.heads.pairs import SpanPairModel
-from erya.models.heads.tokens import TokenClassifier
 from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
 from erya.nn.span_pairs import find_spans, span_loss
+from erya.tasks.learner import NetworkLearner
 from erya.tasks.tag.targets import ENTITIES, LEFT_OUT, NUM_ENTITIES, TAGS
 
 LOSS_NAME = "tag"
 
 
-class TokenLearner(nn.Module):
+class TokenLearner(NetworkLearner):
     """A token classifier and its loss, the cross-entropy of each token that takes part.
+
+    Batches have the target `tags`, int64, shape (N,), -100 where a token takes no part; logits have the shape
+    (N, C).
 
     Args:
         network: the classifier.
     """
-
-    def __init__(self, network: TokenClassifier) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The loss of a batch with target `tags`, int64, shape (N,), -100 where a token takes no part."""
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        """Shape (N, C)."""
-        logits: Tensor = self.network(batch)
-        return logits
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         """Cross-entropy summed over tokens."""
@@ -95,31 +85,26 @@ class ChainLearner(TokenLearner):
         return [np.concatenate([moves, rows]) for rows in super().outputs(logits, batch)]
 
 
-class SpanPairLearner(nn.Module):
+class SpanPairLearner(NetworkLearner):
     """A scorer of pairs of tokens and its loss.
+
+    Batches have the targets `entities`, int64, shape (M, 3), and `num_entities`, shape (S,); logits are
+    features of tokens, from which all pairs are scored, shape (N, 2 * D + 2 * T).
 
     Args:
         network: the scorer.
         threshold: the least probability of a pair that is given, in (0, 1).
     """
 
+    network: SpanPairModel
+
     def __init__(self, network: SpanPairModel, *, threshold: float = 0.5) -> None:
-        super().__init__()
-        self.network = network
+        super().__init__(network)
         self._threshold = math.log(threshold / (1.0 - threshold))
 
     @property
     def _num_types(self) -> int:
         return self.network.tagger.num_types
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        """The loss of a batch with targets `entities`, int64, shape (M, 3), and `num_entities`, (S,)."""
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        """Features of tokens, from which all pairs are scored, shape (N, 2 * D + 2 * T)."""
-        features: Tensor = self.network(batch)
-        return features
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         """The softmax of `span_loss`; a target is a type of a sequence."""
