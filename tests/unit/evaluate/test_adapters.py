@@ -193,8 +193,16 @@ def test_vectors_without_scores_show_how_well_texts_are_found_and_nothing_else(t
     for one in done.estimates:
         assert one.title in html and f"<b>{found[one.name]:.4f}</b>" in html
         assert one.low < one.value < one.high
-    assert "Spearman" not in html and "Scores against the truth" not in html
+    assert "Spearman" not in html and "Against the truth" not in html
     assert "everything was answered as the truth says" not in html and "Parts of the file" not in html
+
+
+@pytest.mark.parametrize("name", ["regress", "inference"])
+def test_probabilities_have_a_column_where_there_are_some(tmp_path, name):
+    html = render_report(evaluation_of(MAKERS[name](60), tmp_path / "f.tsv"), training=[])
+    with_probabilities = name == "inference"
+    assert ("<th>probability</th>" in html) == ("<h2>Probabilities</h2>" in html) == with_probabilities
+    assert ("Against the truth" in html) != with_probabilities
 
 
 def test_equal_truths_share_their_rank_when_the_farthest_are_looked_for(tmp_path):
