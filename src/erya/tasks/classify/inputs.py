@@ -6,7 +6,7 @@ F sequences, E examples, C outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,35 +22,48 @@ from erya.tokenizer.any_tokenizer import AnyTokenizer
 Targets = dict[str, NDArray[np.generic]]
 
 
+class ReadsTexts(Protocol):
+    """A task that says how its texts are read.
+
+    Attributes:
+        stride: tokens that two windows of a long text share; None makes one input of each text.
+        pairs: whether the network learnt from pairs; None: nobody knows.
+    """
+
+    @property
+    def stride(self) -> int | None: ...
+
+    @property
+    def pairs(self) -> bool | None: ...
+
+
 def encode_examples(
+    task: ReadsTexts,
     examples: Sequence[Example],
     tokenizer: AnyTokenizer,
     *,
     limit: LengthLimit,
-    stride: int | None,
-    pairs: bool | None,
     targets: Callable[[Example], Targets],
 ) -> Encoded:
     """Turn examples into inputs.
 
     Args:
+        task: whose texts they are.
         examples: pairs all of them, or none.
         tokenizer: turns texts into ids.
         limit: how long an input may be.
-        stride: tokens that two windows of a long text share; None makes one input of each text.
-        pairs: whether the network learnt from pairs; None: nobody knows.
         targets: what is to be predicted of an example; each of its windows learns it.
     Raises:
         InputError: texts are longer than `limit` and may neither be truncated nor cut into windows, or only
             some of the examples are pairs, or they are not what the network learnt from.
     """
-    texts, seconds = [example.text for example in examples], _seconds_of(examples, pairs)
+    texts, seconds = [example.text for example in examples], _seconds_of(examples, task.pairs)
     places = [example.where for example in examples]
-    if stride is None:
+    if task.stride is None:
         encodings, report = encode_texts(texts, seconds, tokenizer, limit=limit, places=places)
         owners: NDArray[np.int64] = np.arange(len(examples))
     else:
-        cut = encode_windows(texts, seconds, tokenizer, limit=limit, stride=stride, places=places)
+        cut = encode_windows(texts, seconds, tokenizer, limit=limit, stride=task.stride, places=places)
         encodings, owners, report = cut.encodings, cut.owners, cut.report
     features = [
         Features(encoding.ids, encoding.type_ids, targets(examples[owner]))

@@ -113,14 +113,7 @@ class MultiLabelTask:
         Raises:
             InputError: texts are longer than `limit` and may not be truncated, or a label is unknown.
         """
-        return encode_examples(
-            examples,
-            tokenizer,
-            limit=limit,
-            stride=self.stride,
-            pairs=self.pairs,
-            targets=self._targets,
-        )
+        return encode_examples(self, examples, tokenizer, limit=limit, targets=self._targets)
 
     def _targets(self, example: Example) -> Targets:
         return {} if example.label is None else {"labels": self.truth(example).astype(np.float32)}

@@ -144,14 +144,7 @@ class LabelSetsTask:
         Raises:
             InputError: texts are longer than `limit` and may not be truncated, or a label is unknown.
         """
-        return encode_examples(
-            examples,
-            tokenizer,
-            limit=limit,
-            stride=self.stride,
-            pairs=self.pairs,
-            targets=self._targets,
-        )
+        return encode_examples(self, examples, tokenizer, limit=limit, targets=self._targets)
 
     def _targets(self, example: Example) -> Targets:
         if example.sets is None:

@@ -75,14 +75,7 @@ class ClassifyTask:
             InputError: texts are longer than `limit` and may not be truncated, a label is unknown, or only
                 some of the examples are pairs.
         """
-        return encode_examples(
-            examples,
-            tokenizer,
-            limit=limit,
-            stride=self.stride,
-            pairs=self.pairs,
-            targets=self._targets,
-        )
+        return encode_examples(self, examples, tokenizer, limit=limit, targets=self._targets)
 
     def decode(
         self, outputs: Sequence[NDArray[Any]], encoded: Encoded, examples: Sequence[Example]
