@@ -21,6 +21,7 @@ from erya.tasks.preflight.texts import TRAINING, check_texts
 from erya.tasks.preflight.views import View, views_of
 from erya.tasks.recipe import FinetuneRecipe
 from erya.tasks.table import KINDS
+from erya.tasks.tag.recipe import TagRecipe
 from erya.tasks.task import Task
 from erya.tasks.texts import EncodingReport, LengthLimit
 from erya.tokenizer.any_tokenizer import AnyTokenizer
@@ -45,6 +46,7 @@ def preflight(
     limit: LengthLimit | None = None,
     windows: bool = False,
     separator: str | None = None,
+    nests: bool = False,
     near: bool = False,
 ) -> Findings:
     """Check examples that are read already.
@@ -56,6 +58,7 @@ def preflight(
         limit: how long an input may be; with `tokenizer`.
         windows: whether the task cuts long inputs into windows.
         separator: what stands between several labels of a text; None where it has one.
+        nests: whether the task finds entities inside of others.
         near: whether to look for dev and test texts that are nearly the same as training texts.
     """
     views = {name: views_of(kind.name, of, separator=separator) for name, of in files.items()}
@@ -64,7 +67,7 @@ def preflight(
     found.labels = count_labels(views)
     found.add(check_labels(kind.name, views, found.labels))
     found.add(check_texts(views))
-    found.add(check_spans(views))
+    found.add(check_spans(views, nests=nests))
     found.add(_problems(views))
     if near:
         found.add(check_near(views))
@@ -89,7 +92,8 @@ def look_over(kind: AnyKind, recipe: FinetuneRecipe, train: Sequence[Any], dev: 
     Raises:
         InputError: the examples cannot be learnt from.
     """
-    found = preflight(kind, {TRAINING: train, DEV: dev}, separator=separator_of(recipe))
+    files = {TRAINING: train, DEV: dev}
+    found = preflight(kind, files, separator=separator_of(recipe), nests=finds_nested(recipe))
     for error in found.of_level("error"):
         is_train = not error.places or error.places[0].file == TRAINING
         lines = ", ".join(f"line {place.line}" for place in error.places[:_MOST_LINES])
@@ -141,6 +145,7 @@ def inspect(
         limit=limit,
         windows=cuts_windows(recipe),
         separator=separator_of(recipe),
+        nests=finds_nested(recipe),
         near=near,
     )
     for name, path in paths.items():
@@ -168,6 +173,11 @@ def cuts_windows(recipe: FinetuneRecipe) -> bool:
 def separator_of(recipe: FinetuneRecipe) -> str | None:
     """What stands between several labels of a text in the recipe's files; None where it has one."""
     return recipe.separator if isinstance(recipe, ClassifyRecipe) else None
+
+
+def finds_nested(recipe: FinetuneRecipe) -> bool:
+    """Whether the recipe's head finds entities inside of others."""
+    return isinstance(recipe, TagRecipe) and recipe.head == "span_pairs"
 
 
 def _problems(views: Mapping[str, Sequence[View]]) -> Iterator[Finding]:

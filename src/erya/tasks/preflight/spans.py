@@ -10,12 +10,17 @@ from erya.tasks.preflight.views import MarkedSpan, View
 _SHOWN = 30
 
 
-def check_spans(files: Mapping[str, Sequence[View]]) -> Iterator[Finding]:
-    """What is the matter with entities and answers, file by file."""
+def check_spans(files: Mapping[str, Sequence[View]], *, nests: bool = False) -> Iterator[Finding]:
+    """What is the matter with entities and answers, file by file.
+
+    Args:
+        files: the texts.
+        nests: whether the head finds entities inside of others.
+    """
     for name, views in files.items():
         if any(view.spans for view in views):
             yield from _misplaced(name, views)
-            yield from _overlapping(name, views)
+            yield from _overlapping(name, views, nests=nests)
             yield from _ragged(name, views)
 
 
@@ -52,7 +57,7 @@ def _fits(span: MarkedSpan, text: str) -> bool:
     return span.said is None or text[span.start : span.end] == span.said
 
 
-def _overlapping(name: str, views: Sequence[View]) -> Iterator[Finding]:
+def _overlapping(name: str, views: Sequence[View], *, nests: bool) -> Iterator[Finding]:
     nested: list[Place] = []
     crossing: list[Place] = []
     for view in views:
@@ -65,7 +70,7 @@ def _overlapping(name: str, views: Sequence[View]) -> Iterator[Finding]:
                     break
                 said = f"{_shown(view, inner)} over {_shown(view, outer)}"
                 (nested if inner.end <= outer.end else crossing).append(view.place(name, said))
-    if nested:
+    if nested and not nests:
         what = f"{len(nested):,} {name} entities inside of others"
         hint = "a row of tags has room for one of the two: use the span-pair head for nested entities"
         yield finding("nested entity", "warning", what, nested, hint=hint)
