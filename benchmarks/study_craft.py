@@ -51,6 +51,7 @@ ARMS = {
     "base": Arm("plain fine-tuning"),
     "layer_decay": Arm("each layer has 0.8 of the rate above it", ["train.layer_decay=0.8"]),
     "fgm": Arm("adversarial, one step of length 1", ["craft.adversarial={epsilon: 1.0}"]),
+    "fgm_short": Arm("the same of length 0.2", ["craft.adversarial={epsilon: 0.2}"]),
     "pgd": Arm("adversarial, three steps within 1", ["craft.adversarial={epsilon: 1.0, steps: 3}"]),
     "dropout": Arm("dropout of 0.1 in the encoder", [_DROPOUT]),
     "r_drop": Arm("the same with R-Drop, weight 1", [_DROPOUT, "craft.r_drop={weight: 1.0}"]),
