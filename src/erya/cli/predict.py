@@ -30,8 +30,10 @@ RoBERTa, ...).
 What is predicted is, in this order: `-` (or nothing), the lines of stdin; an existing file; otherwise the
 argument itself. A file or stdin holds a text a line. With --tab each line holds two texts with a tab between
 them (for `answer` question and context). A .tsv, .csv, .jsonl or .parquet file is read by columns:
---text (for `answer` the question), and --pair for second texts (for `answer` the context); --jsonl says that
-stdin holds JSON objects. A .json file is read as the task's training files are (for `answer`, SQuAD's form).
+--text (for `answer` the question), and --pair for second texts (for `answer` the context), their names or,
+in a table without a line of names, their numbers from 1. With these options a .txt is such a table, too;
+--jsonl says that stdin holds JSON objects. A .json file is read as the task's training files are (for
+`answer`, SQuAD's form).
 
 \b
 Example:
@@ -58,9 +60,7 @@ def register(app: typer.Typer) -> None:
 def _predict(
     model: Path = typer.Argument(..., metavar="MODEL", help="Model directory."),
     source: str = typer.Argument("-", metavar="[TEXT|FILE|-]", help="What to predict."),
-    text: str = typer.Option(
-        None, help="Column of the text in a .tsv, .csv or .jsonl file.  [default: text]"
-    ),
+    text: str = typer.Option(None, help="Column of the text in a file that has columns.  [default: text]"),
     pair: str = typer.Option(None, help="Column of the second text there."),
     tab: bool = typer.Option(False, "--tab", help="A line holds two texts with a tab between."),
     jsonl: bool = typer.Option(False, "--jsonl", help="Stdin holds JSON objects, one a line."),
@@ -126,7 +126,7 @@ def _records(
     source: str, *, fields: dict[str, str], columns: list[str], tab: bool, jsonl: bool
 ) -> Iterator[Record]:
     """The rows `source` stands for; a missing or empty file is found before the model is opened."""
-    from erya.data.records import Record, read_json_lines, read_records
+    from erya.data.records import Record, is_table, read_json_lines, read_records
 
     names = tuple(fields)
     if tab and len(names) < 2:
@@ -147,9 +147,9 @@ def _records(
             )
         _require_none(columns, "a text", hint="leave it out")
         return iter([Record("the text", 0, _cut(source, "the text", names, tab=tab))])
-    if _TABLES.search(path.name):
+    if _TABLES.search(path.name) or (columns and not tab and is_table(path)):
         return _started(read_records(path, columns=fields))
-    _require_none(columns, "lines of text", hint=".tsv, .csv, .jsonl and .parquet files have columns")
+    _require_none(columns, "lines of text", hint=".tsv, .txt, .csv, .jsonl and .parquet files have columns")
     return _started(_line_records(source, source, names, tab=tab))
 
 

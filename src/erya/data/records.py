@@ -2,9 +2,10 @@
 
 The name says the format (`.tsv` or `.txt`, `.csv`, `.jsonl` or `.json`, `.parquet`) and the compression
 (`.gz .xz .bz2 .zst`). TSV and CSV start with a line that names the columns; where the wanted columns are
-numbers, from 1, there is no such line. Fields of a TSV are taken as they stand:
-Chinese review files are full of lone quotation marks, and a quoting parser swallows whole paragraphs at the
-first of them. CSV follows RFC 4180: a field in double quotes may hold commas and line ends.
+numbers, from 1, there is no such line, unless it holds nothing but numbers, those among them. Fields of a TSV
+are taken as they stand: Chinese review files are full of lone quotation marks, and a quoting parser swallows
+whole paragraphs at the first of them. CSV follows RFC 4180: a field in double quotes may hold commas and line
+ends.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def read_json_lines(
 
 def is_table(path: Path) -> bool:
     """Whether a file's cells hold text without a kind, so that a number is told by its digits alone."""
-    return any(suffix.lower() in _TABLES for suffix in path.suffixes)
+    return _ending(path) in _TABLES
 
 
 def _rows(path: Path, kind: str, wanted: Wanted, broken: Report | None) -> Iterator[Record]:
@@ -130,12 +131,8 @@ def _rows(path: Path, kind: str, wanted: Wanted, broken: Report | None) -> Itera
 
 
 def _format_of(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    is_compressed = bool(suffixes) and suffixes[-1] in COMPRESSED_SUFFIXES
-    if is_compressed:
-        suffixes.pop()
-    kind = suffixes[-1] if suffixes else ""
-    if kind == ".parquet" and is_compressed:
+    kind = _ending(path)
+    if kind == ".parquet" and path.suffix.lower() != kind:
         raise InputError("a Parquet file is compressed inside", where=str(path), hint="decompress it first")
     if kind in FORMATS:
         return kind
@@ -144,6 +141,14 @@ def _format_of(path: Path) -> str:
         where=str(path),
         hint=f"name it {', '.join(FORMATS)}, with {', '.join(COMPRESSED_SUFFIXES)} after it when compressed",
     )
+
+
+def _ending(path: Path) -> str:
+    """The last suffix of the name, before that of a compression."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
 
 
 def _read_tsv(
@@ -183,7 +188,7 @@ def _read_table(
     path: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted, broken: Report | None
 ) -> Iterator[Record]:
     begin, names = next(rows, (1, []))
-    if wanted.by_number and not set(names).issuperset(wanted.required):
+    if wanted.by_number and not _are_names(names, wanted.required):
         rows = itertools.chain([(begin, names)], rows)
         names = [str(number) for number in range(1, len(names) + 1)]
     places = _places(path, names, wanted)
@@ -192,6 +197,11 @@ def _read_table(
             _require_width(row, names, f"{path}, line {line}")
             cells = {name: row[place] for name, place in places.items()}
             yield Record(path, line, *wanted.of_cells(cells, f"{path}, line {line}"))
+
+
+def _are_names(cells: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether the first line names columns by numbers: all of them, as a first row may well hold one."""
+    return set(cells).issuperset(wanted) and all(cell.isdecimal() for cell in cells)
 
 
 def _require_width(row: Sequence[str], names: Sequence[str], where: str) -> None:

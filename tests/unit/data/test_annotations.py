@@ -330,6 +330,8 @@ def test_the_first_form_of_cmrc(tmp_path):
         ("a.txt", CONLL, "conll"),
         ("a.tsv", CONLL.replace(" ", "\t"), "conll"),
         ("a.tsv", "label\ttext_a\n1\t好\n0\tO\n", "records"),
+        ("a.txt", "[赞]很好\t1\n{坏}\t0\n", "records"),
+        ("a.txt", '{"text": "好", "label": ["1"]}\n', "doccano"),
         ("a.pos", "我 r\n爱 v\n", "conll"),
         ("a.json", '{"sentence": "好", "label": "1"}\n', "records"),
         ("a.json", '{"text": "好"}\n', "records"),

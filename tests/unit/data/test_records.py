@@ -3,11 +3,12 @@
 import bz2
 import gzip
 import lzma
+from pathlib import Path
 
 import pytest
 import zstandard
 
-from erya.data.records import read_records
+from erya.data.records import is_table, read_records
 from erya.errors import InputError
 
 COLUMNS = {"text": "text_a", "label": "label"}
@@ -138,6 +139,29 @@ def test_columns_whose_names_are_numbers(tmp_path):
     path = write(tmp_path / "a.tsv", "0\t1\n好\t甲\n")
     (found,) = read_records(path, columns={"text": "0", "label": "1"})
     assert (found.line, found.values["text"], found.values["label"]) == (2, "好", "甲")
+
+
+def test_a_first_row_that_holds_a_number_of_a_column_names_none(tmp_path):
+    path = write(tmp_path / "stars.tsv", "2\t好\n5\t很好\n")
+    assert [row.values["text"] for row in read_records(path, columns={"text": "2"})] == ["好", "很好"]
+    path = write(tmp_path / "scored.txt", "甲\t乙\t1\n丙\t丁\t5\n")
+    columns = {"text": "1", "pair": "2", "score": "3"}
+    first, second = read_records(path, columns=columns, optional=("pair", "score"))
+    assert first.values == {"text": "甲", "pair": "乙", "score": "1"} and second.values["score"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.tsv", True),
+        ("a.TXT.xz", True),
+        ("a.v2.csv", True),
+        ("a.tsv.jsonl", False),
+        ("a.txt.parquet", False),
+    ],
+)
+def test_the_ending_alone_says_what_is_a_table(name, expected):
+    assert is_table(Path(name)) == expected
 
 
 def test_missing_file_and_directory(tmp_path):

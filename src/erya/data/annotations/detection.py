@@ -45,11 +45,12 @@ def detect_layout(path: Path) -> Layout:
     lines = _head(path)
     if not lines:
         raise InputError("the file is empty", where=str(path))
-    if lines[0].lstrip().startswith(("{", "[")) and suffix not in (".csv", ".tsv", *_CONLL_SUFFIXES):
+    is_table = suffix in (".tsv", ".csv") or (suffix == ".txt" and "\t" in lines[0])
+    if lines[0].lstrip().startswith(("{", "[")) and not is_table and suffix not in _CONLL_SUFFIXES:
         return _json_layout(lines, path)
     if suffix in _CONLL_SUFFIXES or _looks_like_conll(lines):
         return "conll"
-    if suffix in (".tsv", ".csv") or (suffix == ".txt" and "\t" in lines[0]):
+    if is_table:
         return "records"
     raise InputError(
         "the file is neither JSON nor a token and its tag on each line",
