@@ -14,6 +14,7 @@ from erya.cli.corpus_options import (
     Address,
     BlockedWords,
     ConvertNames,
+    Decontaminate,
     EngineOption,
     FieldName,
     Heldout,
@@ -86,6 +87,7 @@ def clean(
     segmenter_model: SegmenterModel = None,
     user_words: UserWords = None,
     blocked_words: BlockedWords = None,
+    decontaminate: Decontaminate = None,
     recipe: RecipeFile = None,
     overrides: Overrides = None,
     workers: Workers = None,
@@ -109,6 +111,7 @@ def clean(
     Examples:
       erya corpus clean news.jsonl.xz books/ --out documents
       erya corpus clean 'web/*.jsonl.gz' --out documents --convert t2s --mask phone --near mark
+      erya corpus clean web/ --out documents --decontaminate test.tsv --decontaminate 'dev/*.json'
       erya corpus clean web/ --out documents --recipe recipes/corpus/web.yaml --set filters.min_characters=50
     """
     given = {
@@ -117,6 +120,7 @@ def clean(
         "read.unit": unit,
         "filters.min_characters": min_characters,
         "filters.mask": mask,
+        "decontaminate.files": decontaminate,
         "deduplicate.near": near,
         "convert": conversions(convert),
         "heldout": heldout,
@@ -174,6 +178,7 @@ def build(
     raw: Raw,
     tokenizer: TokenizerDirectory,
     out: Out,
+    decontaminate: Decontaminate = None,
     recipe: RecipeFile = None,
     overrides: Overrides = None,
     workers: Workers = None,
@@ -187,7 +192,7 @@ def build(
 ) -> None:
     """Clean and tokenise in one go: OUT/documents and OUT/shards.
 
-    Whatever `erya corpus clean` has a flag for is set by the recipe here, or by --set:
+    Whatever else `erya corpus clean` has a flag for is set by the recipe here, or by --set:
     `--set read.field=body`.
 
     Example: erya corpus build news.jsonl.xz --tokenizer bert-base-chinese/ --out corpus
@@ -196,7 +201,8 @@ def build(
     from erya.tokenizer.wordpiece import Tokenizer
 
     Tokenizer.open(tokenizer)  # a wrong one shows before the cleaning, not after
-    options = load_recipe(recipe, overrides or ())
+    flags_given = [f"decontaminate.files={yaml_value(decontaminate)}"] if decontaminate else []
+    options = load_recipe(recipe, [*flags_given, *(overrides or ())])
     opened = _engine(workers, memory, engine, address, work_bytes=size_of(raw))
     flags = {"restart": restart, "replace": replace}
     with (

@@ -75,6 +75,13 @@ BlockedWords = Annotated[
     Path | None,
     typer.Option("--blocked-words", help="Leave out documents with one of these words, a word a line."),
 ]
+Decontaminate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--decontaminate",
+        help="Leave out documents that hold a text of this file, directory or quoted glob; may be repeated.",
+    ),
+]
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="All options as YAML; recipes/corpus/web.yaml shows them.")
 ]

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from erya.corpus.deduplicate.folding import fold
+from erya.corpus.decontaminate.stage import EvaluationStage
+from erya.corpus.deduplicate.folding import Folded, fold
 from erya.corpus.deduplicate.lines import line_batch
 from erya.corpus.deduplicate.signatures import signature_batch
 from erya.corpus.drafts import Draft, read_drafts
@@ -45,10 +46,11 @@ class BlockStage:
     Args:
         recipe: what happens to a record.
         folder: where the folders of the bundles are.
+        evaluation: leaves out documents that hold evaluation texts; None where there are none.
     """
 
-    def __init__(self, recipe: CorpusRecipe, folder: Path) -> None:
-        self._recipe, self._folder = recipe, folder
+    def __init__(self, recipe: CorpusRecipe, folder: Path, evaluation: EvaluationStage | None = None) -> None:
+        self._recipe, self._folder, self._evaluation = recipe, folder, evaluation
         self._filters = Filters(recipe.filters)
 
     def __call__(self, unit: WorkUnit) -> BlockSummary:
@@ -67,9 +69,13 @@ class BlockStage:
             drafts = read_drafts(unit, self._recipe, summary)
         with timed(summary.seconds, "filter"):
             kept = self._filtered(drafts, summary)
+        with timed(summary.seconds, "fingerprint"):
+            folded = fold([draft.whole for draft in kept])
+        if self._evaluation is not None:
+            kept, folded = self._evaluation(kept, folded, summary)
         summary.documents, summary.characters = len(kept), sum(len(draft.whole) for draft in kept)
         summary.lengths_kept = length_counts(draft.whole for draft in kept)
-        self._write(files, kept, summary.seconds)
+        self._write(files, kept, folded, summary.seconds)
         summary.peak_bytes = peak_memory()
         write_summary(files.summary, summary.as_dict())
         return summary
@@ -101,11 +107,12 @@ class BlockStage:
         edits.update({f"masked {kind}": count for kind, count in masked.counts.items()})
         return masked.aligned.text
 
-    def _write(self, files: UnitFiles, drafts: Sequence[Draft], seconds: Counter[str]) -> None:
+    def _write(
+        self, files: UnitFiles, drafts: Sequence[Draft], folded: Folded, seconds: Counter[str]
+    ) -> None:
         docs = np.array([draft.doc for draft in drafts], dtype=np.int64)
         options = self._recipe.deduplicate
         with timed(seconds, "fingerprint"):
-            folded = fold([draft.whole for draft in drafts])
             signatures, lines = signature_batch(docs, folded, options), line_batch(docs, folded, options)
             pairs = docs[[draft.second is not None for draft in drafts]]
             lines = lines.filter(pa.array(~np.isin(lines["doc"].to_numpy(), pairs)))

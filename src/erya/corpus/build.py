@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from erya.corpus.decontaminate.reading import find_evaluation_files
+from erya.corpus.identity import clean_identity
 from erya.corpus.job import (
     forget_published,
     is_published,
@@ -61,7 +63,8 @@ def open_build(
     """
     refuse_within(out, raw)
     files = [[file.path, file.stamp] for file in find_files(raw, recipe.read)]
-    identity = json.loads(json.dumps({"files": files, "recipe": recipe.model_dump(mode="json")}))
+    evaluation = find_evaluation_files(recipe.decontaminate.files)
+    identity = json.loads(json.dumps({"files": files, "recipe": clean_identity(recipe, evaluation)}))
     if not out.name:
         require_free(out)
     work = work_directory(out)

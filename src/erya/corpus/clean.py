@@ -20,9 +20,13 @@ from erya.corpus.block_stage import BlockStage
 from erya.corpus.clean_counts import CleanCounts
 from erya.corpus.clean_report import CleanReport
 from erya.corpus.cluster_samples import sample_clusters
+from erya.corpus.decontaminate.index import count_found, prepare_index
+from erya.corpus.decontaminate.reading import find_evaluation_files
+from erya.corpus.decontaminate.stage import EvaluationStage
 from erya.corpus.deduplicate.cluster import DuplicateCounts, find_duplicates
 from erya.corpus.deduplicate.repeated_lines import find_repeated_lines
 from erya.corpus.engines.engine import Engine
+from erya.corpus.identity import clean_identity
 from erya.corpus.job import Job, open_job, read_summary, write_summary
 from erya.corpus.page.page import write_page
 from erya.corpus.progress import OnProgress, Progress
@@ -42,6 +46,8 @@ from erya.runtime import available_cores, require
 from erya.text.segmenters import open_segmenter
 
 REPORT, PAGE, DUPLICATES = "report.json", "report.html", "duplicates.parquet"
+# The folder of the job with the index of evaluation texts.
+EVALUATION = "evaluation"
 # A volume has a sixty-fourth of the corpus, within these bounds: enough of them to share out, not too many.
 _VOLUMES, _SMALLEST_VOLUME, _LARGEST_VOLUME = 64, 2_000_000, 64_000_000
 # What a job needs at its end had better be missed at its beginning.
@@ -92,16 +98,21 @@ def clean_corpus(
     refuse_within(out, raw)
     files = find_files(raw, recipe.read)
     refuse_files(files)
-    identity = recipe.model_dump(mode="json")
+    evaluation = find_evaluation_files(recipe.decontaminate.files)
+    identity = clean_identity(recipe, evaluation)
     with open_job(out, identity=identity, marker=MANIFEST, replace=replace, restart=restart) as job:
         engine.require_shared(job.directory)
         tell = on_progress or (lambda *_: None)
+        if evaluation:
+            prepare_index(evaluation, job.folder(EVALUATION))
         cleaning = _Cleaning(job, files, list(bundles(files)), recipe, engine, memory_bytes, tell)
         counts = CleanCounts(len(files))
         units = cleaning.blocks(counts, strict=strict)
         duplicates = cleaning.duplicates(units)
         cleaning.volumes(units, counts)
         report = counts.finish(files, recipe, duplicates)
+        if evaluation:
+            report.evaluation_files = count_found(evaluation, job.folder(EVALUATION), counts.evaluation_texts)
         if not report.kept:
             job.discard()
             refuse_nothing(report)
@@ -141,7 +152,8 @@ class _Cleaning:
             for summary in self._block_summaries():
                 take(summary)
             self.resumed = len(log) > 0
-            stage, expand = BlockStage(self.recipe, self._folder), UnfinishedUnits(self._folder, log.keys())
+            stage = BlockStage(self.recipe, self._folder, self._evaluation)
+            expand = UnfinishedUnits(self._folder, log.keys())
             # Closed by hand: an error's traceback would keep the workers waiting.
             with closing(self.engine.map(stage, self.bundles, expand=expand)) as summaries:
                 for summary in summaries:
@@ -211,6 +223,11 @@ class _Cleaning:
     @property
     def _folder(self) -> Path:
         return self.job.directory / "blocks"
+
+    @property
+    def _evaluation(self) -> EvaluationStage | None:
+        options = self.recipe.decontaminate
+        return EvaluationStage(self.job.directory / EVALUATION, options.share) if options.files else None
 
     @property
     def _lines(self) -> Path:

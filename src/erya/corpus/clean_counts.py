@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from erya.corpus.clean_report import CleanReport
 from erya.corpus.clean_totals import BlockTotals, VolumeTotals
+from erya.corpus.decontaminate.stage import IN_EVALUATION
 from erya.corpus.deduplicate.cluster import DuplicateCounts
 from erya.corpus.read.files import RawFile
 from erya.corpus.recipe import CorpusRecipe
@@ -36,6 +40,11 @@ class CleanCounts:
     def parts(self) -> list[PartInfo]:
         """The files of documents, in order."""
         return [PartInfo.model_validate(part) for _, parts in sorted(self._volumes.parts) for part in parts]
+
+    @property
+    def evaluation_texts(self) -> NDArray[np.int64]:
+        """The numbers of the evaluation texts that were found, int64."""
+        return np.array(sorted(self._blocks.evaluation_texts), dtype=np.int64)
 
     def add_block(self, block: BlockSummary) -> None:
         """Add a unit of the first phase."""
@@ -101,8 +110,14 @@ class CleanCounts:
         left, characters = blocks.documents, blocks.characters
         stages: list[dict[str, Any]] = [
             {"name": "read and clean", "documents": blocks.records},
-            {"name": "filter", "documents": left, "characters": characters},
+            {
+                "name": "filter",
+                "documents": left + blocks.dropped[IN_EVALUATION],
+                "characters": characters + blocks.evaluation_characters,
+            },
         ]
+        if IN_EVALUATION in self._seconds:
+            stages.append({"name": IN_EVALUATION, "documents": left, "characters": characters})
         for reason in (EXACT, NEAR, ONLY_LINES):
             left -= volumes.dropped[reason]
             characters -= volumes.dropped_characters[reason]

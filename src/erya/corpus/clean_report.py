@@ -33,6 +33,8 @@ class CleanReport:
             largest the sum.
         cluster_sizes: size of a cluster of duplicates to number of clusters.
         cluster_samples: a few clusters with the texts of their members.
+        evaluation_files: of each file of evaluation texts path, sha256, texts, too_short (so many are found
+            only as whole lines of short documents) and found (so many stood in the raw text).
         engine, workers, memory_limit_bytes, peak_memory_bytes: what the job ran on and used.
         seconds: time the job took, counted from its last start.
         resumed: whether some of the work was done before that start.
@@ -57,6 +59,7 @@ class CleanReport:
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     cluster_sizes: dict[str, int] = field(default_factory=dict)
     cluster_samples: list[dict[str, Any]] = field(default_factory=list)
+    evaluation_files: list[dict[str, Any]] = field(default_factory=list)
     engine: str = "local"
     workers: int = 1
     memory_limit_bytes: int = 0
@@ -99,6 +102,7 @@ class CleanReport:
             "scripts": self.scripts,
             "sources": self.sources,
             "clusters": {"sizes": self.cluster_sizes, "samples": self.cluster_samples},
+            "evaluation_files": self.evaluation_files,
             "num_files": self.num_files,
             "files": self.files,
             "problems": self.problems,
@@ -112,6 +116,7 @@ class CleanReport:
         counts = [
             ("records read", f"{self.records:,}"),
             *((f"dropped: {reason}", f"{count:,}") for reason, count in self.dropped.most_common()),
+            *self._evaluation_rows(),
             ("documents kept", f"{self.kept:,}"),
             ("of these held out", f"{self.heldout:,}"),
             ("characters", f"{self.characters:,}"),
@@ -122,3 +127,13 @@ class CleanReport:
             ("memory", f"{self.peak_memory_bytes / 2**20:,.0f} MiB"),
         ]
         return [{"what": what, "count": count} for what, count in counts]
+
+    def _evaluation_rows(self) -> list[tuple[str, str]]:
+        """What became of each file of evaluation texts, as (what, count)."""
+        return [
+            (
+                f"found of {file['path']}",
+                f"{file['found']:,} of {file['texts']:,} texts ({file['too_short']:,} too short)",
+            )
+            for file in self.evaluation_files
+        ]

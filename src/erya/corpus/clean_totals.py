@@ -34,6 +34,8 @@ class BlockTotals:
         self.dropped: Counter[str] = Counter()
         self.edits: Counter[str] = Counter()
         self.noted: Counter[str] = Counter()
+        self.evaluation_texts: set[int] = set()
+        self.evaluation_characters = 0
         self.lengths = _no_lengths()
         self.records_by_file = _zeros(num_files)
         self.samples = Firsts(SAMPLES_OF_A_KIND)
@@ -48,6 +50,8 @@ class BlockTotals:
         self.dropped += block.dropped
         self.edits += block.edits
         self.noted += block.noted
+        self.evaluation_texts.update(block.evaluation_texts)
+        self.evaluation_characters += block.evaluation_characters
         for lengths in (block.lengths_kept, block.lengths_dropped):
             self.lengths += np.array(lengths or 0)
         for file, records in enumerate(block.records_by_file, block.first_file):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from erya.config import StrictModel
+from erya.corpus.decontaminate.options import DecontaminateOptions
 from erya.corpus.deduplicate.options import DeduplicateOptions
 from erya.corpus.filters.options import FilterOptions
 from erya.corpus.read.options import ReadOptions
@@ -33,6 +34,7 @@ class CorpusRecipe(StrictModel):
         read: where the text stands in a record.
         clean: repairs of characters.
         filters: what is left out, and what is cut out of a text.
+        decontaminate: the texts that models are scored on; documents that hold one are left out.
         deduplicate: what counts as a duplicate.
         convert: script conversions, one after the other: `t2s` and then `s2t` with share 0.2 makes a corpus
             of which a fifth is traditional.
@@ -44,6 +46,7 @@ class CorpusRecipe(StrictModel):
     read: ReadOptions = ReadOptions()
     clean: CleanOptions = CleanOptions()
     filters: FilterOptions = FilterOptions()
+    decontaminate: DecontaminateOptions = DecontaminateOptions()
     deduplicate: DeduplicateOptions = DeduplicateOptions()
     convert: tuple[ScriptConversion, ...] = ()
     segmenter: SegmenterOptions = SegmenterOptions()

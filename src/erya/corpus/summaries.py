@@ -58,6 +58,8 @@ class BlockSummary(Summary):
             `file, line N: reason`.
         without_text: the first file that begins here in which no record has the wanted fields, as {path,
             reason, fields}; empty if there is none.
+        evaluation_texts: numbers of the evaluation texts that were found.
+        evaluation_characters: of the documents left out because they hold one.
         lengths_kept, lengths_dropped: documents by length, between `LENGTH_EDGES`.
         seconds: step to the time it took.
         peak_bytes: the most memory the process had used by then.
@@ -79,6 +81,8 @@ class BlockSummary(Summary):
     samples: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     without_text: dict[str, Any] = field(default_factory=dict)
+    evaluation_texts: list[int] = field(default_factory=list)
+    evaluation_characters: int = 0
     lengths_kept: list[int] = field(default_factory=list)
     lengths_dropped: list[int] = field(default_factory=list)
     seconds: Counter[str] = field(default_factory=Counter)

@@ -68,6 +68,11 @@ def fold(texts: Sequence[str]) -> Folded:
     )
 
 
+def letter_places(text: str) -> NDArray[np.int64]:
+    """Where the letters of a text stand in it, int64; as many as `fold` leaves of it."""
+    return np.flatnonzero(_kinds()[code_points(text)] == LETTER)
+
+
 def hash_slices(folded: Folded, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.uint64]:
     """64 bits of BLAKE2b for each run of characters.
 

@@ -38,6 +38,7 @@ def render_page(report: Mapping[str, Any], *, shards: Mapping[str, Any] | None =
         stages=sections.stage_table(stages),
         funnel=funnel_picture(stages),
         dropped=sections.reason_table(report, "dropped", ("reason", "records")),
+        evaluation=sections.evaluation_table(report),
         edits=sections.reason_table(report, "edits", ("what was changed", "times")),
         noted=sections.reason_table(report, "noted", ("what was noted", "times")),
         lengths=lengths_picture(lengths),

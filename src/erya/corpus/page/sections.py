@@ -63,6 +63,16 @@ def reason_table(report: Mapping[str, Any], part: str, headings: tuple[str, str]
     return count_table(report[part], headings, whole=whole, samples=report.get("samples"))
 
 
+def evaluation_table(report: Mapping[str, Any]) -> BarTable | None:
+    """Texts of each evaluation file, how many were too short to look for, and how many were found."""
+    files = report.get("evaluation_files")
+    if not files:
+        return None
+    columns = {"found": "found", "texts": "texts", "too_short": "too short"}
+    parts = {str(file["path"]): {columns[key]: file[key] for key in columns} for file in files}
+    return part_table(parts, ("file", *columns.values()), wholes={})
+
+
 def share_table(report: Mapping[str, Any], part: str, name: str) -> BarTable | None:
     """Documents and characters of each script, source or language, with their shares."""
     parts = report.get(part)
