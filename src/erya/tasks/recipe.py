@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, get_args
+from typing import Annotated, Any, ClassVar, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
@@ -14,6 +14,17 @@ from erya.tasks.craft.recipe import CraftRecipe
 from erya.tasks.folds.recipe import FoldRecipe
 from erya.train.optimisers.recipe import GREATEST_RATE
 from erya.train.recipe import BatchRamp, Monitor, TrainRecipe
+
+
+def _as_name(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_name(each) for each in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# In a table without a line of names a column's number is its name, and to YAML a number.
+ColumnName = Annotated[str, BeforeValidator(_as_name)]
+ColumnNames = Annotated[str | tuple[str, ...], BeforeValidator(_as_name)]
 
 
 class DevMonitor(Monitor):

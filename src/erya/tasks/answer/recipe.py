@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
-from erya.tasks.recipe import DevMonitor, FinetuneRecipe, FinetuneTraining
+from erya.tasks.recipe import ColumnName, DevMonitor, FinetuneRecipe, FinetuneTraining
 
 BadAnswers = Literal["refuse", "skip", "mend"]
 
@@ -69,9 +69,9 @@ class AnswerRecipe(FinetuneRecipe):
 
     kind: ClassVar[KindName] = "answer"
 
-    question: str = "question"
-    context: str = "context"
-    answers: str = "answers"
+    question: ColumnName = "question"
+    context: ColumnName = "context"
+    answers: ColumnName = "answers"
     stride: int | None = Field(default=None, ge=0)
     max_answer_length: int = Field(default=128, ge=1)
     num_answers: int = Field(default=3, ge=1)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.tasks.classify.example import SET_FIELD
-from erya.tasks.recipe import DevMonitor, FinetuneRecipe, FinetuneTraining
+from erya.tasks.recipe import ColumnName, ColumnNames, DevMonitor, FinetuneRecipe, FinetuneTraining
 
 
 class ClassifyMonitor(DevMonitor):
@@ -45,9 +45,9 @@ class ClassifyRecipe(FinetuneRecipe):
 
     kind: ClassVar[KindName] = "classify"
 
-    text: str = "text"
-    pair: str | None = None
-    label: str | tuple[str, ...] = "label"
+    text: ColumnName = "text"
+    pair: ColumnName | None = None
+    label: ColumnNames = "label"
     separator: str | None = Field(default=None, min_length=1)
     stride: int | None = Field(default=None, ge=0)
     class_weights: Literal["equal", "balanced"] = "equal"

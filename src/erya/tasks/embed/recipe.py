@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
-from erya.tasks.recipe import DevMonitor, FinetuneRecipe, FinetuneTraining
+from erya.tasks.recipe import ColumnName, DevMonitor, FinetuneRecipe, FinetuneTraining
 
 TextPooling = Literal["cls", "mean", "first_last_mean"]
 Objective = Literal["simcse", "in_batch", "cosent"]
@@ -89,10 +89,10 @@ class EmbedRecipe(FinetuneRecipe):
     kind: ClassVar[KindName] = "embed"
     whole_batches: ClassVar[str | None] = "a smaller chunk_tokens (a half), which keeps the batch whole"
 
-    text: str = "text"
-    pair: str = "pair"
-    score: str = "score"
-    negatives: str = "negatives"
+    text: ColumnName = "text"
+    pair: ColumnName = "pair"
+    score: ColumnName = "score"
+    negatives: ColumnName = "negatives"
     objective: Objective = "cosent"
     temperature: float = Field(default=0.05, gt=0)
     pooling: TextPooling = "mean"

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
-from erya.tasks.recipe import DevMonitor, FinetuneRecipe, FinetuneTraining
+from erya.tasks.recipe import ColumnName, DevMonitor, FinetuneRecipe, FinetuneTraining
 
 
 class MatchSettings(StrictModel):
@@ -82,9 +82,9 @@ class MatchRecipe(FinetuneRecipe):
 
     kind: ClassVar[KindName] = "match"
 
-    text: str = "text"
-    pair: str = "pair"
-    label: str = "label"
+    text: ColumnName = "text"
+    pair: ColumnName = "pair"
+    label: ColumnName = "label"
     objective: Literal["classify", "regress"] = "classify"
     loss: Literal["mse", "bce"] = "mse"
     low: float | None = None

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
-from erya.tasks.recipe import DevMonitor, FinetuneRecipe, FinetuneTraining
+from erya.tasks.recipe import ColumnName, DevMonitor, FinetuneRecipe, FinetuneTraining
 from erya.tasks.tag.schemes import SchemeName
 
 HeadName = Literal["linear", "crf", "span_pairs"]
@@ -74,10 +74,10 @@ class TagRecipe(FinetuneRecipe):
 
     kind: ClassVar[KindName] = "tag"
 
-    text: str = "text"
-    entities: str = "entities"
-    words: str = "words"
-    tags: str = "tags"
+    text: ColumnName = "text"
+    entities: ColumnName = "entities"
+    words: ColumnName = "words"
+    tags: ColumnName = "tags"
     column: int = -1
     head: HeadName = "linear"
     scheme: SchemeName = "bio"
