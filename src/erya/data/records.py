@@ -116,9 +116,17 @@ def read_json_lines(
     return _read_json(name, numbered_lines(name, stream), wanted, None)
 
 
+def ending_of(path: Path) -> str:
+    """The last suffix of the name, before that of a compression."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
 def is_table(path: Path) -> bool:
     """Whether a file's cells hold text without a kind, so that a number is told by its digits alone."""
-    return _ending(path) in _TABLES
+    return ending_of(path) in _TABLES
 
 
 def _rows(path: Path, kind: str, wanted: Wanted, broken: Report | None) -> Iterator[Record]:
@@ -131,7 +139,7 @@ def _rows(path: Path, kind: str, wanted: Wanted, broken: Report | None) -> Itera
 
 
 def _format_of(path: Path) -> str:
-    kind = _ending(path)
+    kind = ending_of(path)
     if kind == ".parquet" and path.suffix.lower() != kind:
         raise InputError("a Parquet file is compressed inside", where=str(path), hint="decompress it first")
     if kind in FORMATS:
@@ -141,14 +149,6 @@ def _format_of(path: Path) -> str:
         where=str(path),
         hint=f"name it {', '.join(FORMATS)}, with {', '.join(COMPRESSED_SUFFIXES)} after it when compressed",
     )
-
-
-def _ending(path: Path) -> str:
-    """The last suffix of the name, before that of a compression."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
 
 
 def _read_tsv(

@@ -58,14 +58,15 @@ def test_files_of_every_kind_are_read(tmp_path: Path) -> None:
         ("甲", None, None, 1),
         ("乙", None, None, 3),
     ]
-    table = tmp_path / "pairs.tsv"
-    table.write_text("a\tb\ty\tn\n甲\t乙\t2.5\t丙\n", encoding="utf-8")
-    assert [(e.texts, e.score) for e in read_texts(table, columns=COLUMNS, labelled=True)] == [
-        (("甲", "乙", "丙"), 2.5)
-    ]
+    for name in ("pairs.tsv", "pairs.txt"):
+        table = tmp_path / name
+        table.write_text("a\tb\ty\tn\n甲\t乙\t2.5\t丙\n", encoding="utf-8")
+        assert [(e.texts, e.score) for e in read_texts(table, columns=COLUMNS, labelled=True)] == [
+            (("甲", "乙", "丙"), 2.5)
+        ]
     assert [e.score for e in read_texts(table, columns=COLUMNS, labelled=False)] == [None]
     rows = read(
-        tmp_path / "p.jsonl", {"a": "甲", "b": "乙", "n": ["丙", "丁"]}, {"a": "丙", "b": "丁", "y": 1}
+        tmp_path / "p.txt.jsonl", {"a": "甲", "b": "乙", "n": ["丙", "丁"]}, {"a": "丙", "b": "丁", "y": 1}
     )
     assert rows[0].texts == ("甲", "乙", "丙", "丁") and rows[1].score == 1.0
 

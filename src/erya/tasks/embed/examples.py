@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from erya.data.lines import numbered_lines
-from erya.data.records import Record, is_table, read_records
+from erya.data.records import Record, ending_of, is_table, read_records
 from erya.errors import InputError
 from erya.files import open_binary, require_file
 
@@ -50,15 +50,15 @@ def read_texts(path: Path, *, columns: Mapping[str, str], labelled: bool) -> Ite
     """Read a file.
 
     Args:
-        path: a .txt file with a text a line (a table, where columns are numbers); or rows with `text` and,
-            where they have them, `pair`, `score` and `negatives` (of JSON a list of texts, of a table one
-            text).
+        path: a .txt file with a text a line (a table, where columns are numbers or its first line names that
+            of the text among others); or rows with `text` and, where they have them, `pair`, `score` and
+            `negatives` (of JSON a list of texts, of a table one text).
         columns: for each field, the column it stands in.
         labelled: whether `score` is wanted.
     Raises:
         InputError: the file or a row cannot be used; says where.
     """
-    if _is_plain(path) and not columns["text"].isdecimal():
+    if _is_plain(path, columns["text"]):
         yield from _read_lines(path)
         return
     wanted = {field: column for field, column in columns.items() if labelled or field != "score"}
@@ -125,8 +125,13 @@ def require_scores(examples: Sequence[Example], *, column: str, why: str) -> Non
         )
 
 
-def _is_plain(path: Path) -> bool:
-    return any(suffix.lower() == ".txt" for suffix in path.suffixes[-2:])
+def _is_plain(path: Path, column: str) -> bool:
+    if ending_of(path) != ".txt" or column.isdecimal():
+        return False
+    with open_binary(require_file(path)) as stream:
+        _, first = next(numbered_lines(str(path), stream), (1, ""))
+    names = first.rstrip("\r\n").split("\t")
+    return len(names) == 1 or column not in names
 
 
 def _read_lines(path: Path) -> Iterator[Example]:
