@@ -32,9 +32,11 @@ class Wanted:
         return [column for field, column in self.columns.items() if field not in self.optional]
 
     @property
-    def by_number(self) -> bool:
-        """Whether columns are numbers, as they are where a table has no line of names."""
-        return all(column.isdecimal() for column in self.required)
+    def numbers(self) -> list[str]:
+        """The columns that are numbers, as they are where a table has no line of names; those that every row
+        must have, if any, all are. Otherwise none."""
+        numbers = [column for column in self.columns.values() if column.isdecimal()]
+        return (self.required or numbers) if set(numbers).issuperset(self.required) else []
 
     def of_object(self, row: Mapping[str, Any], where: str) -> tuple[dict[str, str], dict[str, Any]]:
         """The fields of a JSON object or of a row of a Parquet file: those of text, and the structured.

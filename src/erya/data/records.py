@@ -188,7 +188,7 @@ def _read_table(
     path: str, rows: Iterator[tuple[int, list[str]]], wanted: Wanted, broken: Report | None
 ) -> Iterator[Record]:
     begin, names = next(rows, (1, []))
-    if wanted.by_number and not _are_names(names, wanted.required):
+    if wanted.numbers and not _are_names(names, wanted.numbers):
         rows = itertools.chain([(begin, names)], rows)
         names = [str(number) for number in range(1, len(names) + 1)]
     places = _places(path, names, wanted)
@@ -199,9 +199,9 @@ def _read_table(
             yield Record(path, line, *wanted.of_cells(cells, f"{path}, line {line}"))
 
 
-def _are_names(cells: Sequence[str], wanted: Sequence[str]) -> bool:
+def _are_names(cells: Sequence[str], numbers: Sequence[str]) -> bool:
     """Whether the first line names columns by numbers: all of them, as a first row may well hold one."""
-    return set(cells).issuperset(wanted) and all(cell.isdecimal() for cell in cells)
+    return set(cells).issuperset(numbers) and all(cell.isdecimal() for cell in cells)
 
 
 def _require_width(row: Sequence[str], names: Sequence[str], where: str) -> None:

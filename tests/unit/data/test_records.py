@@ -150,6 +150,16 @@ def test_a_first_row_that_holds_a_number_of_a_column_names_none(tmp_path):
     assert first.values == {"text": "甲", "pair": "乙", "score": "1"} and second.values["score"] == "5"
 
 
+def test_where_no_column_is_needed_any_number_says_that_there_are_no_names(tmp_path):
+    path = write(tmp_path / "a.tsv", "甲\t[]\n")
+    columns = {"text": "1", "entities": "2", "words": "words"}
+    (row,) = read_records(path, columns=columns, structured=("entities", "words"), optional=columns)
+    assert (row.values, row.data) == ({"text": "甲"}, {"entities": []})
+    path = write(tmp_path / "b.tsv", "text\n甲\n")
+    (row,) = read_records(path, columns={"text": "text", "words": "words"}, optional=("text", "words"))
+    assert row.values == {"text": "甲"}
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -55,6 +55,13 @@ def test_a_table_of_pairs_is_read(tmp_path: Path) -> None:
     assert [e.target for e in read_pairs(path, columns=COLUMNS, labelled=False)] == [None, None]
 
 
+def test_a_table_without_names_may_have_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_text("甲\t乙\t1\n", encoding="utf-8")
+    (found,) = read_pairs(path, columns={"text": "1", "pair": "2", "label": "3"}, labelled=True)
+    assert (found.text, found.pair, found.target, found.line) == ("甲", "乙", "1", 1)
+
+
 def test_labels_of_json_are_words_and_numbers(tmp_path: Path) -> None:
     rows = [{"a": "甲", "b": "乙", "y": value} for value in ("same", 1, 2.5, 3.0, True)]
     found = read_pairs(written(tmp_path / "p.jsonl", *rows), columns=COLUMNS, labelled=True)

@@ -47,7 +47,7 @@ def read_pairs(path: Path, *, columns: Mapping[str, str], labelled: bool) -> Ite
     Raises:
         InputError: the file or a row cannot be used; says where.
     """
-    if _has_candidates(path):
+    if not columns["text"].isdecimal() and _has_candidates(path):
         names = {QUERY: QUERY, CANDIDATES: CANDIDATES, **({RELEVANCE: RELEVANCE} if labelled else {})}
         for record in read_records(path, columns=names, structured=(CANDIDATES, RELEVANCE)):
             yield from candidates_of(record)
