@@ -21,7 +21,7 @@ from erya.corpus.clean_counts import CleanCounts
 from erya.corpus.clean_report import CleanReport
 from erya.corpus.cluster_samples import sample_clusters
 from erya.corpus.decontaminate.index import count_found, prepare_index
-from erya.corpus.decontaminate.reading import find_evaluation_files
+from erya.corpus.decontaminate.reading import EvaluationFile, find_evaluation_files
 from erya.corpus.decontaminate.stage import EvaluationStage
 from erya.corpus.deduplicate.cluster import DuplicateCounts, find_duplicates
 from erya.corpus.deduplicate.repeated_lines import find_repeated_lines
@@ -104,7 +104,7 @@ def clean_corpus(
         engine.require_shared(job.directory)
         tell = on_progress or (lambda *_: None)
         if evaluation:
-            prepare_index(evaluation, job.folder(EVALUATION))
+            _index_evaluation(job, evaluation)
         cleaning = _Cleaning(job, files, list(bundles(files)), recipe, engine, memory_bytes, tell)
         counts = CleanCounts(len(files))
         units = cleaning.blocks(counts, strict=strict)
@@ -121,6 +121,15 @@ def clean_corpus(
         report.cluster_samples = sample_clusters(job.directory / DUPLICATES, units, files)
         _finish(job, counts.parts, report)
     return report
+
+
+def _index_evaluation(job: Job, files: Sequence[EvaluationFile]) -> None:
+    """Read the evaluation texts, before anything else."""
+    try:
+        prepare_index(files, job.folder(EVALUATION))
+    except InputError:  # nothing is lost, and a file that is mended would be another
+        job.discard()
+        raise
 
 
 @dataclass(slots=True)

@@ -152,6 +152,7 @@ def test_files_without_texts_are_errors(raw: Path, tmp_path: Path) -> None:
     assert str(empty) in str(error.value)
     with pytest.raises(InputError, match="no evaluation texts"):
         clean(raw, tmp_path / "out", tmp_path / "absent.tsv")
+    assert not list(tmp_path.glob("out*")), "a file that is mended is not another one"
 
 
 def test_the_command_line_takes_several(raw: Path, tests_file: Path, tmp_path: Path) -> None:
@@ -165,3 +166,16 @@ def test_the_command_line_takes_several(raw: Path, tests_file: Path, tmp_path: P
     report = json.loads(done.stdout)
     assert report["dropped"]["stands in evaluation data"] == 4
     assert sorted(each["found"] for each in report["evaluation_files"]) == [1, 3]
+
+
+def test_a_build_takes_them_too(raw: Path, tests_file: Path, tmp_path: Path) -> None:
+    tokenizer, out = tmp_path / "tokenizer", tmp_path / "out"
+    tokenizer.mkdir()
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set("".join(KEPT)))]
+    (tokenizer / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    given = ["--decontaminate", str(tests_file), "--tokenizer", str(tokenizer), "--out", str(out)]
+    done = CliRunner().invoke(build(), ["corpus", "build", str(raw), *given, "--set", "heldout=0.2"])
+    assert done.exit_code == 0, done.output
+    report = json.loads((out / "documents" / "report.json").read_text(encoding="utf-8"))
+    assert report["dropped"]["stands in evaluation data"] == 3
+    assert report["evaluation_files"][0]["found"] == 3
