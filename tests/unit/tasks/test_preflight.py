@@ -127,6 +127,22 @@ def test_rows_that_stop_training_are_all_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "good",
+    [
+        '{"words": ["我", "在"], "tags": ["P", "V"]}',
+        '{"text": "我", "entities": [[0, 1, "P"]]}\n{"text": ""}',
+    ],
+)
+def test_rows_of_taggers_that_stop_training_are_all_named(tmp_path, good):
+    path = tmp_path / "train.jsonl"
+    path.write_text(f'{{"text": 5.5}}\nno JSON\n{{"text": ["x"]}}\n{good}\n', encoding="utf-8")
+    found = check("tag", path)
+    assert places(named(found, "a row that cannot be used")) == [("training", 2)]
+    assert places(named(found, "an unusable text")) == [("training", 1), ("training", 3)]
+    assert len(found.findings) == 2
+
+
+@pytest.mark.parametrize(
     ("content", "part"),
     [
         ("content\tlabel\n好\t1\n".encode(), "no column 'text'"),

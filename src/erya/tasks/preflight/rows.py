@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from erya.tasks.preflight.findings import MOST_PLACES, Finding, Level, Place, fi
 _SAID_ELSEWHERE = ("an answer not at its place",)
 # Fields that a row may lack whatever the kind.
 _OPTIONAL = frozenset({"id", "negatives", "score"})
+# Of taggers: a row has a text or words, and a text without entities may be empty.
+_OF_TAGS = frozenset({"text", "entities", "words", "tags"})
 
 
 def read_all(
@@ -58,12 +61,8 @@ def _broken(
     kind: AnyKind, name: str, path: Path, columns: Mapping[str, str], error: InputError
 ) -> Iterator[Finding]:
     """What stopped the reading, and every other row with a mistake that shows in the row alone."""
-    problems = Problems(longest=MOST_PLACES)
     try:
-        if detect_layout(path) == "records":
-            _scan_rows(kind, path, columns, problems)
-        else:
-            problems = _annotation_problems(path)
+        problems = _problems_of(kind, path, columns)
     except InputError:
         problems = Problems()
     found = list(as_findings(name, problems, "error"))
@@ -73,14 +72,28 @@ def _broken(
     yield from found
 
 
+def _problems_of(kind: AnyKind, path: Path, columns: Mapping[str, str]) -> Problems:
+    layout = detect_layout(path)
+    if layout != "records":
+        with suppress(InputError):
+            return _annotation_problems(path)
+    problems = Problems(longest=MOST_PLACES)
+    if layout in ("records", "doccano"):
+        _scan_rows(kind, path, columns, problems)
+    return problems
+
+
 def _scan_rows(kind: AnyKind, path: Path, columns: Mapping[str, str], problems: Problems) -> None:
-    optional = (kind.optional_inputs | _OPTIONAL) & columns.keys()
+    if kind.name == "tag":
+        columns = {field: columns[field] for field in _OF_TAGS}  # another is that of CoNLL lines
+    may_lack = _OF_TAGS if kind.name == "tag" else kind.optional_inputs | _OPTIONAL
+    optional = may_lack & columns.keys()
     structured = () if is_table(path) else tuple(columns)
     for record in read_records(
         path, columns=columns, structured=structured, optional=optional, broken=problems.note
     ):
         for field, value in {**record.values, **record.data}.items():
-            if isinstance(value, str) and not value.strip():
+            if isinstance(value, str) and not value.strip() and kind.name != "tag":
                 where = f"{record.where}, field {columns[field]!r}"
                 problems.note(Problem(f"an empty {field}", "", where, record.line, "the row is left out"))
             elif value is None or (field in kind.inputs and not isinstance(value, str)):
