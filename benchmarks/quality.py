@@ -2,9 +2,9 @@
 
 Every arm learns from the official training split, chooses its best state on dev, and is scored on the
 official test split once; three seeds of the head, the order and dropout. `scratch` has the sizes and the
-vocabulary of the model and random weights. `transformers` is a plain fine-tuning loop (AdamW, linear
-schedule, the best of its looks at dev) over the same pre-trained model, opened by `transformers`, padded,
-float32.
+vocabulary of the model and random weights, and is trained for twice as many epochs. `transformers` is a plain
+fine-tuning loop (AdamW, linear schedule, the best of its looks at dev) over the same pre-trained model,
+opened by `transformers`, padded, float32; the others compute in bfloat16 where the machine has it.
 
 Where the data has no dev split (MSRA NER), a tenth of the training sentences is held out. CMRC 2018 has no
 public test split: its dev split is the test here, and a tenth of the training questions is held out.
