@@ -240,11 +240,12 @@ def test_label_studio_json_min_with_data_beside_the_label(tmp_path):
 def test_an_answer_without_a_place_must_stand_there_once(tmp_path):
     def asked(text):
         question = {"id": "q", "question": "谁", "answers": [{"text": text}]}
-        return write(tmp_path / f"{text}.json", squad(question, context="李四住在北京，李四好。"))
+        return write(tmp_path / f"{text}.json", squad(question, context="李四住在北京，李四好。哈哈哈"))
 
     (found,) = read_squad(asked("北京"))
     assert (found.answers[0].start, found.answers[0].end) == (4, 6)
     assert "'李四' has no place; it stands 2 times" in error(read_squad, asked("李四"))
+    assert "'哈哈' has no place; it stands 2 times" in error(read_squad, asked("哈哈"))
     assert "nowhere" in error(read_squad, asked("王五"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,22 +130,28 @@ def _side_by_side(
 
 def _placed(text: str, start: Any, context: str, where: str, line: int, report: Report) -> GoldAnswer:
     """The answer at its place; of one without a place the only occurrence."""
-    occurrences = context.count(text)
-    if start is None:
-        stands = occurrences == 1
-        start = context.find(text) if stands else None
-    else:
-        is_whole = isinstance(start, int) and not isinstance(start, bool)
-        stands = is_whole and start >= 0 and context.startswith(text, start)
-    if stands:
-        return GoldAnswer(start, start + len(text), text)
-    where_said = "has no place" if start is None else f"is not at character {start}"
-    elsewhere = f"it stands {occurrences} times in the context" if start is None else "it stands elsewhere"
-    if not occurrences:
-        elsewhere = "it stands nowhere in the context"
-    what = f"{text[:_SHOWN]!r} {where_said}; {elsewhere}"
+    place = start
+    if start is None and _occurrences(text, context) == 1:
+        place = context.find(text)
+    is_whole = isinstance(place, int) and not isinstance(place, bool)
+    if is_whole and place >= 0 and context.startswith(text, place):
+        return GoldAnswer(place, place + len(text), text)
+    what = f"{text[:_SHOWN]!r} {_misplaced(text, start, context)}"
     report(Problem("an answer not at its place", what, where, line, "only its text is used"))
     return GoldAnswer(_NOWHERE, _NOWHERE, text)
+
+
+def _misplaced(text: str, start: Any, context: str) -> str:
+    said = "has no place" if start is None else f"is not at character {start}"
+    occurrences = _occurrences(text, context)
+    if not occurrences:
+        return f"{said}; it stands nowhere in the context"
+    return f"{said}; it stands {f'{occurrences} times in the context' if start is None else 'elsewhere'}"
+
+
+def _occurrences(text: str, context: str) -> int:
+    """How often the text stands there; two may overlap."""
+    return sum(1 for _ in re.finditer(f"(?={re.escape(text)})", context))
 
 
 def _question(row: Placed, context: str, path: str, report: Report) -> Question:
