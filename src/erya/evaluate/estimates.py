@@ -41,7 +41,6 @@ class Estimate:
         value: of all the examples.
         low: lower end of the 95 % bootstrap interval, or None where there is none.
         high: upper end.
-        is_share: whether it lies in [0, 1].
     """
 
     name: str
@@ -49,7 +48,6 @@ class Estimate:
     value: float
     low: float | None
     high: float | None
-    is_share: bool
 
     def to_dict(self) -> dict[str, Any]:
         """The estimate as plain JSON values."""
@@ -165,7 +163,7 @@ def _estimates(
         else:
             value, low, high = _of_rows(measure, counts, chosen)
         if not np.isnan(value):
-            found.append(Estimate(measure.name, measure.title, value, low, high, measure.is_share))
+            found.append(Estimate(measure.name, measure.title, value, low, high))
     return tuple(found)
 
 

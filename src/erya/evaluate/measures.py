@@ -26,7 +26,6 @@ class Measure:
         of_sums: from summed counts, shape (..., K), to values, shape (...); None where it is no function of
             sums.
         of_rows: from the counts of examples, shape (S, K), to the value; None where `of_sums` is there.
-        is_share: whether it lies in [0, 1].
         is_error: whether less is better.
     """
 
@@ -34,17 +33,15 @@ class Measure:
     title: str
     of_sums: Callable[[Values], Values] | None = None
     of_rows: Callable[[Values], float] | None = None
-    is_share: bool = True
     is_error: bool = False
 
 
 def ratio(name: str, title: str, above: int, below: int, *, is_error: bool = False) -> Measure:
-    """The measure that divides one count by another; of errors it is no share, and less is better."""
+    """The measure that divides one count by another; of errors less is better."""
     return Measure(
         name,
         title,
         of_sums=lambda sums: divide(sums[..., above], sums[..., below]),
-        is_share=not is_error,
         is_error=is_error,
     )
 

@@ -133,7 +133,7 @@ def test_how_well_texts_are_found_is_compared_query_by_query(tmp_path):
 
 def test_of_errors_less_is_better(tmp_path):
     (measure,) = (one for one in adapter_for(MAKERS["regress"](1).task).measures if one.is_error)
-    assert measure.name == "mean_squared_error" and not measure.is_share
+    assert measure.name == "mean_squared_error"
     evaluations = (evaluation_of(MAKERS["regress"](30), tmp_path / "f.tsv"),) * 2
     less = Difference("mean_squared_error", "error", 0.5, 0.2, -0.4, -0.2, 0.001, is_error=True)
     done = Comparison(*evaluations, (less,), np.zeros((2, 2), np.int64), 1.0, (), ())
