@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +47,6 @@ class Estimate:
     value: float
     low: float | None
     high: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The estimate as plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
