@@ -178,8 +178,11 @@ def _require_alike(models: Sequence[Path]) -> str:
         )
     known = _known_by(first, info)
     for model in others:
-        other = _known_by(model, read_configuration(model)[2])
+        told = read_configuration(model)[2]
+        other = _known_by(model, told)
         differing = [name for name, value in known.items() if other[name] != value]
+        if {info.settings.get("pairs"), told.settings.get("pairs")} == {True, False}:
+            differing.append("single texts and pairs")
         if differing:
             raise ConfigError(
                 f"these do not go together: {', '.join(differing)} differ", where=f"{first} and {model}"

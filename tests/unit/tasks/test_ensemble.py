@@ -60,6 +60,19 @@ def test_what_does_not_go_together_is_refused(models, tiny_base, classify_recipe
     assert not (tmp_path / "x").exists()
 
 
+def test_readers_of_texts_and_of_pairs_do_not_go_together(models, tmp_path: Path) -> None:
+    other = shutil.copytree(models[1], tmp_path / "pairs")
+    file = other / "erya.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for pairs in (True, None):  # of an older model nobody knows
+        file.write_text(json.dumps(content | {"settings": {"pairs": pairs}}), encoding="utf-8")
+        if pairs is None:
+            write_ensemble(tmp_path / "x", [models[0], other])
+            continue
+        with pytest.raises(ConfigError, match="single texts and pairs differ"):
+            write_ensemble(tmp_path / "x", [models[0], other])
+
+
 @pytest.mark.parametrize(
     ("head", "said"),
     [("crf", "a chain of tags .* scores whole paths"), ("span_pairs", "pairs of places .* the product")],
