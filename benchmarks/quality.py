@@ -115,19 +115,26 @@ def path_of(job: Job, setting: Setting) -> Path:
     return setting.work / job.task.replace(" ", "-") / f"{job.arm}-{job.seed}.json"
 
 
-def result_of(job: Job, setting: Setting) -> dict[str, float]:
-    """The numbers of a run; computed where they are not there yet."""
-    path = path_of(job, setting)
+def result_of(job: Job, setting: Setting) -> dict[str, Any]:
+    """The numbers of a run; computed where they are not there yet.
+
+    Raises:
+        SystemExit: they are there, of another recipe.
+    """
+    path, recipe = path_of(job, setting), recipe_of(job, setting)
+    made_by = recipe.model_dump(mode="json")
     if not path.exists():
         began, place = time.process_time(), path.with_suffix("")
-        recipe = recipe_of(job, setting)
-        found = plain(job, recipe, place) if job.arm == "transformers" else erya(job, recipe, place)
-        found["cpu_s"] = round(time.process_time() - began, 1)
+        run = plain if job.arm == "transformers" else erya
+        found: dict[str, Any] = dict(run(job, recipe, place))
+        found |= {"cpu_s": round(time.process_time() - began, 1), "recipe": made_by}
         partial_file = path.with_suffix(".partial")
         partial_file.write_text(json.dumps(found), encoding="utf-8")
         partial_file.replace(path)
-        print(job, found, flush=True)
-    result: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+        print(job, {key: value for key, value in found.items() if key != "recipe"}, flush=True)
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if result["recipe"] != made_by:
+        raise SystemExit(f"{path} is of another recipe: choose another --work, or remove it")
     return result
 
 
@@ -270,7 +277,7 @@ def jobs_of(tasks: Sequence[str], arms: Sequence[str], seeds: int) -> list[Job]:
     ]
 
 
-def page(results: Mapping[Job, Mapping[str, float]], setting: Setting) -> str:
+def page(results: Mapping[Job, Mapping[str, Any]], setting: Setting) -> str:
     """The results as Markdown: means over seeds with half of the range."""
     rates = ", ".join(f"{kind} {rate:g}" for kind, rate in setting.rates.items())
     hours = sum(found["cpu_s"] for found in results.values()) / 3600

@@ -93,7 +93,9 @@ def _seconds_of(examples: Sequence[Example], pairs: bool | None) -> list[str] | 
         raise InputError("some texts have a second text and some have none", where=single.where)
     if examples and pairs is not None and pairs != bool(seconds):
         learnt, given = ("pairs of texts", "one text") if pairs else ("single texts", "a pair")
-        hint = "give the second text: --pair names its column, of lines --tab" if pairs else "leave it out"
+        hint = (
+            "give its second text, too (of a file --pair COLUMN, of lines --tab)" if pairs else "leave it out"
+        )
         raise InputError(
             f"the model learnt from {learnt}, this is {given}", where=examples[0].where, hint=hint
         )
