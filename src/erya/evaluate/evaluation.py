@@ -177,10 +177,8 @@ class Evaluation:
             warnings.append(f"{encoding.unknown_share:.1%} of the tokens are unknown to the vocabulary.")
         seen = int((self.ledger.seen > 0).sum())
         if seen:
-            warnings.append(
-                f"{seen:,} of {self.num_examples:,} texts stand in the training file too: "
-                "believe the scores of the others."
-            )
+            items = f"{seen:,} of {self.num_examples:,} {self.ledger.adapter.words.item}"
+            warnings.append(f"{items} stand in the training file too: believe the scores of the others.")
         return warnings
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from made_outcomes import LABELS, classified, evaluation_of, tagged
+from made_outcomes import LABELS, MAKERS, classified, evaluation_of, tagged
 
 pytest.importorskip("torch")
 
@@ -45,7 +45,9 @@ def test_parts_by_length_script_source_and_training_file(ledger, tmp_path):
     assert accuracies(parts_by_script(ledger)) == {"simplified": (40, 0.75), "traditional": (10, 0.0)}
     assert accuracies(parts_by_source(ledger)) == {"甲": (40, 0.75), "<乙>": (10, 0.0)}
     done = evaluation_of(classified(30), tmp_path / "f", source="甲", seen="alike")
-    assert any("stand in the training file" in warning for warning in done.warnings)
+    assert any("30 of 30 texts stand in the training file" in warning for warning in done.warnings)
+    paired = evaluation_of(MAKERS["inference"](6), tmp_path / "f", seen="alike")
+    assert any("6 of 6 pairs stand in the training file" in warning for warning in paired.warnings)
     assert "source" in done.parts and "training" not in done.parts  # no training file was given
 
 
