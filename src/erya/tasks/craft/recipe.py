@@ -34,7 +34,7 @@ class AdversarialRecipe(StrictModel):
         weight: of the moved sequences' loss.
     """
 
-    epsilon: float = Field(default=1.0, gt=0)
+    epsilon: float = Field(default=0.2, gt=0)
     steps: int = Field(default=1, ge=1)
     step_size: float | None = Field(default=None, gt=0)
     weight: float = Field(default=1.0, gt=0)
