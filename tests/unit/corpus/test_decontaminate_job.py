@@ -66,7 +66,7 @@ def clean(raw: Path, out: Path, *files: Path, workers: int = 1, share: float = 0
 def test_documents_with_evaluation_texts_go_and_are_counted(
     raw: Path, tests_file: Path, tmp_path: Path, workers: int
 ) -> None:
-    second = tmp_path / "dev.txt"
+    second = tmp_path / "unseen.txt"
     second.write_text(f"{TESTS[0]}\n没有人见过的一句话就写在这里面了\n", encoding="utf-8")
     report = clean(raw, tmp_path / "out", tests_file, second, workers=workers)
     assert report.dropped["stands in evaluation data"] == 3
@@ -74,9 +74,10 @@ def test_documents_with_evaluation_texts_go_and_are_counted(
     assert kept == [*KEPT, f"{KEPT[1]}科学家在深海。"]
     assert report.kept + sum(report.dropped.values()) == report.records == 8
     counts = {Path(each["path"]).name: each for each in report.evaluation_files}
+    assert list(counts) == sorted(counts)
     assert {name: (each["texts"], each["too_short"], each["found"]) for name, each in counts.items()} == {
         "test.tsv": (4, 2, 3),
-        "dev.txt": (2, 0, 1),
+        "unseen.txt": (2, 0, 1),
     }
     samples = report.samples["stands in evaluation data"]
     assert len(samples) == 3 and samples[0]["where"] == f"{raw}, line 1"

@@ -117,7 +117,7 @@ def prepare_index(files: Sequence[EvaluationFile], folder: Path) -> None:
 def count_found(
     files: Sequence[EvaluationFile], folder: Path, found: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
-    """What is said of each evaluation file: path, sha256, texts, too_short, found.
+    """What is said of each evaluation file, by path: path, sha256, texts, too_short, found.
 
     Args:
         files, folder: of `prepare_index`.
@@ -134,7 +134,7 @@ def count_found(
             | {"found": int(is_found[begin:end].sum())}
         )
         begin = end
-    return listed
+    return sorted(listed, key=lambda file: str(file["path"]))
 
 
 def build_index(letters: Letters) -> Index:
