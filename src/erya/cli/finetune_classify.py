@@ -31,9 +31,9 @@ A text has one label; or any number of them, joined by a SEPARATOR (each is judg
 chosen on the dev file); or one of each of several columns, which are learnt at once.
 
 The files are .tsv or .csv with a first line of column names (or none: --text 2 --label 1 are numbers of
-columns), or .jsonl (one object a line); .gz .xz .bz2
-.zst after that when compressed. The labels are those found in the training file; two or more. The dev file
-decides when to stop and which state is kept: do not use the test file for it.
+columns), or .jsonl (one object a line); .gz .xz .bz2 .zst after that when compressed. The labels are those
+found in the training file; two or more. The dev file decides when to stop and which state is kept: do not use
+the test file for it.
 
 \b
 Example:

@@ -28,10 +28,10 @@ from erya.cli.finetuning import (
 HELP = """Fine-tune a judge of pairs: both texts are read together, and scored.
 
 The files are .tsv, .csv, .jsonl or .parquet with two columns of text and one of the label, by name or,
-where no first line names them, by number (--text 1 --pair 2 --label 3). Labels are
-classes, and the score is the probability of the last one (of 0 and 1, of 1); with --objective regress they
-are numbers, such as similarity from 0 to 5. For re-ranking, a .jsonl has a query a line, and what is scored
-is the order of its candidates.
+where no first line names them, by number (--text 1 --pair 2 --label 3). Labels are classes, and the score is
+the probability of the last one (of 0 and 1, of 1); with --objective regress they are numbers, such as
+similarity from 0 to 5. For re-ranking, a .jsonl has a query a line, and what is scored is the order of its
+candidates.
 
 \b
 A line for re-ranking:

@@ -20,24 +20,18 @@ from erya.models.heads.sequence import SequenceClassifier
 from erya.models.initialise import initialise
 from erya.nn.losses import LossTerm
 from erya.nn.packing import PackedTensors
+from erya.tasks.learner import NetworkLearner
 
 NUM_CLASSES = 3
 TOKENIZER: Any = SimpleNamespace(special_ids=frozenset({0, 2, 3, 4}), unk_id=1, mask_id=4)
 
 
-class ToyLearner(nn.Module):
+class ToyLearner(NetworkLearner):
     """See `erya.tasks.learner.Learner`."""
 
     def __init__(self, network: SequenceClassifier, *, has_distributions: bool = True) -> None:
-        super().__init__()
-        self.network, self._has_distributions = network, has_distributions
-
-    def forward(self, batch: PackedTensors) -> list[LossTerm]:
-        return self.losses(self.logits(batch), batch)
-
-    def logits(self, batch: PackedTensors) -> Tensor:
-        logits: Tensor = self.network(batch)
-        return logits
+        super().__init__(network)
+        self._has_distributions = has_distributions
 
     def losses(self, logits: Tensor, batch: PackedTensors) -> list[LossTerm]:
         labels = batch.targets["labels"]
