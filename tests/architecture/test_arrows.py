@@ -20,9 +20,10 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "config": ("errors",),
     "files": ("errors",),
     "runtime": ("errors",),
+    "bundled": ("errors",),
     "pages": ("files", "runtime"),
     "text": ("config", "files", "runtime"),
-    "tokenizer": ("text",),
+    "tokenizer": ("text", "bundled"),
     "data": ("tokenizer",),
     "corpus": ("data", "pages"),
     "metrics": ("config", "files", "runtime"),
@@ -40,7 +41,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
 # The package itself resolves its public names on first use and imports nothing else.
 PACKAGE = ("api",)
 
-TORCH_FREE_ROOMS = ("errors", "config", "files", "text", "tokenizer", "data", "corpus", "metrics")
+TORCH_FREE_ROOMS = ("errors", "config", "files", "bundled", "text", "tokenizer", "data", "corpus", "metrics")
 TORCH_FREE_FILES = ("tasks/*/task.py",)
 HEAVY = frozenset(
     {"torch", "safetensors", "transformers", "sklearn", "matplotlib", "tensorboard", "jinja2", "snownlp"}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from erya.bundled import bundled_hint, located
 from erya.checkpoints.families.family import Family
 from erya.checkpoints.families.options import make_config
 from erya.checkpoints.huggingface import CONFIG_FILE, ForeignConfig, parse_config
@@ -47,6 +48,7 @@ def read_configuration(
         CheckpointError: there is no such directory, a file is missing or damaged, an option is one Erya
             does not have, or the files contradict each other.
     """
+    directory = located(directory)
     data = read_config_file(directory)
     if headers is None:
         headers = read_headers(find_weights(directory)) if has_weights(directory) else {}
@@ -111,8 +113,9 @@ def read_config_file(directory: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: there is no such directory or file.
     """
+    directory = located(directory)
     if not directory.is_dir():
-        raise CheckpointError("no such directory", where=str(directory))
+        raise CheckpointError("no such directory", where=str(directory), hint=bundled_hint(directory))
     if not (directory / CONFIG_FILE).is_file():
         raise CheckpointError(
             f"not a model directory: it has no {CONFIG_FILE}",

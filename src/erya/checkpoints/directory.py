@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from erya.bundled import located
 from erya.checkpoints.configuration import infer_info, read_config_file, read_configuration, understand
 from erya.checkpoints.families.family import ENCODER_PREFIX
 from erya.checkpoints.huggingface import ForeignConfig
@@ -93,6 +94,7 @@ def read_model(directory: Path) -> ModelDirectory:
         CheckpointError: a file is missing or damaged, an option is one Erya does not have, or tensors are
             left over; the message lists them.
     """
+    directory = located(directory)
     read_config_file(directory)  # a directory without one is no model, whatever else is missing
     files = find_weights(directory)
     stored = open_tensors(files)

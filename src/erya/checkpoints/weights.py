@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from erya.bundled import located
 from erya.checkpoints.info import read_json
 from erya.errors import CheckpointError
 from erya.runtime import require
@@ -63,6 +64,7 @@ def find_weights(directory: Path) -> WeightFiles:
     Raises:
         CheckpointError: there are none, one that an index names is missing, or one is a Git LFS pointer.
     """
+    directory = located(directory)
     for name in _CANDIDATES:
         path = directory / name
         if not path.is_file():

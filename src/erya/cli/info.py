@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from erya.bundled import bundled_hint, located
 from erya.cli.console import print_json, results
 from erya.errors import InputError
 
@@ -28,6 +29,7 @@ sentence that everybody knows, so that you see whether it is alive. --no-probe l
 \b
 Example:
   erya info runs/base/model
+  erya info erya-mini
   erya info shards --json
   erya info runs/base --html curves.html
 """
@@ -75,8 +77,9 @@ def describe(path: Path, *, probe: bool = True) -> dict[str, Any]:
         InputError: there is no such directory, or it is nothing Erya knows.
         CheckpointError: it is a model directory whose parts are damaged.
     """
+    path = located(path)
     if not path.exists():
-        raise InputError("no such directory", where=str(path))
+        raise InputError("no such directory", where=str(path), hint=bundled_hint(path))
     if not path.is_dir():
         raise InputError(
             "this is a file; `erya info` describes directories",

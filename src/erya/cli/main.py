@@ -30,6 +30,7 @@ VERBS = (
     "export",
     "text",
     "info",
+    "models",
     "demo",
 )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from erya.bundled import located
 from erya.checkpoints.huggingface import CONFIG_FILE
 from erya.checkpoints.weights import find_weights
 from erya.data.batches import PackedBatch
@@ -129,7 +130,7 @@ def _fingerprints(recipe: PretrainRecipe, similar: NDArray[np.int32] | None) -> 
     others = {"to start from": recipe.init_from, "of the teacher": None if teacher is None else teacher.model}
     for what, directory in others.items():
         if directory is not None:
-            prints[f"configuration {what}"] = sha256_of(Path(directory) / CONFIG_FILE)
+            prints[f"configuration {what}"] = sha256_of(located(Path(directory)) / CONFIG_FILE)
             files = find_weights(Path(directory)).paths
             prints[f"model {what}"] = " ".join(sha256_of(path) for path in files)
     return prints

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from erya import __version__
+from erya.bundled import located
 from erya.checkpoints.huggingface import CONFIG_FILE
 from erya.checkpoints.info import ModelInfo
 from erya.checkpoints.saving import save_model
@@ -180,7 +181,7 @@ def fingerprints_of(recipe: FinetuneRecipe, tokenizer: AnyTokenizer) -> dict[str
         "training file": sha256_of(Path(recipe.train_file)),
         "dev file": sha256_of(Path(recipe.dev_file)),
         "vocabulary": tokenizer.hash,
-        "configuration to start from": sha256_of(Path(recipe.model) / CONFIG_FILE),
+        "configuration to start from": sha256_of(located(Path(recipe.model)) / CONFIG_FILE),
     }
     if not recipe.random_init:
         files = find_weights(Path(recipe.model)).paths

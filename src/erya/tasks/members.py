@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from erya.bundled import located
 from erya.errors import CheckpointError
 
 ENSEMBLE_FILE = "ensemble.json"
@@ -17,6 +18,7 @@ def members_of(directory: Path) -> list[Path]:
     Raises:
         CheckpointError: its list cannot be read, or a member is missing.
     """
+    directory = located(directory)
     file = directory / ENSEMBLE_FILE
     if not file.is_file():
         return [directory]

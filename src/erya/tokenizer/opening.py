@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from erya.bundled import located
 from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.tokenizer.directory import is_wordpiece
 from erya.tokenizer.library import LibraryTokenizer
@@ -21,5 +22,5 @@ def open_tokenizer(directory: Path) -> AnyTokenizer:
         InputError: there is no tokenizer here, or a file cannot be read.
         CheckpointError: the files contradict each other, or are damaged.
     """
-    directory = Path(directory)
+    directory = located(Path(directory))
     return Tokenizer.open(directory) if is_wordpiece(directory) else LibraryTokenizer.open(directory)

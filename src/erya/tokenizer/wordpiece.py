@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from erya.bundled import located
 from erya.errors import InputError
 from erya.tokenizer.added import AddedTokens
 from erya.tokenizer.characters import (
@@ -109,7 +110,7 @@ class Tokenizer:
             CheckpointError: the files contradict each other, the vocabulary is damaged (with the line), or
                 the tokenizer is of another kind.
         """
-        tokenizer = cls(*read_spec(Path(directory)))
+        tokenizer = cls(*read_spec(located(Path(directory))))
         for note in tokenizer.notes:
             _log.warning("%s: %s", directory, note)
         return tokenizer
