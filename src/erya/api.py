@@ -61,12 +61,13 @@ def open_encoder(directory: str | PathLike[str], *, max_positions: int | None = 
 
 
 def load(directory: str | PathLike[str]) -> Predictor:
-    """Open a fine-tuned model of any task for prediction: `erya.load(directory).predict(texts)`.
+    """Open a model for prediction: `erya.load(directory).predict(texts)`.
 
     Args:
-        directory: a model directory with a task head, ours or any Hugging Face sequence classifier's.
+        directory: a model directory with the head of a task or of a masked language model, which fills the
+            `[MASK]` of texts, ours or Hugging Face's; or the name of a model that comes with Erya.
     Raises:
-        CheckpointError: the directory is not a model, or it was fine-tuned for no task.
+        CheckpointError: the directory is not a model, or has no such head.
     """
     require("torch")
     from erya.tasks.predictor import Predictor

@@ -60,8 +60,8 @@ def test_a_directory_without_a_pooler_says_so(
     with caplog.at_level(logging.WARNING):
         encoder = erya.open_encoder(tmp_path / "m")
     assert encoder.pooler is None and "no pooler" in caplog.text
-    with pytest.raises(CheckpointError, match="a masked language model, it was fine-tuned") as caught:
-        erya.load(tmp_path / "m")
+    with pytest.raises(InputError, match=r"no \[MASK\] to fill") as caught:
+        erya.load(tmp_path / "m").predict(["中国"])
     assert "finetune" in str(caught.value.hint)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from erya.evaluate.compare import Comparison
     from erya.evaluate.estimates import Estimate
     from erya.evaluate.evaluation import Evaluation
+    from erya.tasks.kind import AnyKind
     from erya.tasks.predictor import Predictor
 
 HELP = """Score a fine-tuned model on a labelled file, or compare two models on it.
@@ -84,7 +85,7 @@ def _evaluate(
 ) -> None:
     from erya.cli.options import parse_precision
     from erya.evaluate.report import require_same
-    from erya.tasks.predictor import Predictor
+    from erya.tasks.predictor import Predictor, kind_of
 
     models, data = _models_and_data(paths, on)
     given = {"text": text, "pair": pair, "label": label, **_named_columns(column or [])}
@@ -93,10 +94,13 @@ def _evaluate(
         raise InputError(what, hint="erya evaluate MODEL DATA --out-of-fold FILE")
     options = _Options(source, train, truncate, max_length, batch_tokens)
     require_same(out, models=models, data=data)
+    kind = kind_of(models[0])
     predictors = [
         Predictor.open(model, device=device, precision=parse_precision(precision)) for model in models
     ]
-    columns = _columns(predictors[0], {field: name for field, name in given.items() if name is not None})
+    columns = _columns(
+        predictors[0], kind, {field: name for field, name in given.items() if name is not None}
+    )
     if len(models) == 1:
         _one(predictors[0], models[0], data, columns, options, out, out_of_fold, as_json=as_json)
     else:
@@ -138,10 +142,10 @@ def _named_columns(given: Sequence[str]) -> dict[str, str]:
     return columns
 
 
-def _columns(predictor: Predictor, given: Mapping[str, str]) -> dict[str, str]:
+def _columns(predictor: Predictor, kind: AnyKind, given: Mapping[str, str]) -> dict[str, str]:
     """The columns as the model was trained with them, or as the task has them; then what was given."""
     trained = predictor.info.provenance.get("columns")
-    usual = trained if isinstance(trained, dict) else predictor.kind.recipe.model_construct().columns
+    usual = trained if isinstance(trained, dict) else kind.recipe.model_construct().columns
     return {**usual, **given}
 
 

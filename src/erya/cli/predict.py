@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from erya.data.records import Record
     from erya.tasks.predictor import Predictor
 
-HELP = """Predict with a fine-tuned model.
+HELP = """Predict with a fine-tuned model, or fill masks with one that is not.
 
 Prints one JSON object a line, in the order of the texts. What it holds is the task's: `classify` gives
 `label` and the probability of each label, `tag` gives `entities` and `answer` gives `answers` (with `start`
-and `end` in characters of the text as it was given), `match` gives `score`, `embed` gives `embedding`. MODEL
-is a directory that `erya finetune` wrote or any Hugging Face model's with such a head (BERT, ERNIE,
-RoBERTa, ...).
+and `end` in characters of the text as it was given), `match` gives `score`, `embed` gives `embedding`; a
+masked language model gives the likeliest tokens at each [MASK]. MODEL is a directory that `erya pretrain` or
+`erya finetune` wrote, any Hugging Face model's with such a head (BERT, ERNIE, RoBERTa, ...), or the name of
+one that comes with Erya (erya models).
 
 What is predicted is, in this order: `-` (or nothing), the lines of stdin; an existing file; otherwise the
 argument itself. A file or stdin holds a text a line. With --tab each line holds two texts with a tab between
@@ -37,6 +38,7 @@ in a table without a line of names, their numbers from 1. With these options a .
 
 \b
 Example:
+  erya predict erya-mini 今天天气真[MASK]。
   erya predict runs/sentiment/model 房间很大，服务周到
   erya predict runs/sentiment/model reviews.txt > predictions.jsonl
   erya predict runs/sentiment/model test.tsv --text text_a --truncate
@@ -72,10 +74,10 @@ def _predict(
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:N."),
 ) -> None:
     from erya.cli.progress import counting
-    from erya.tasks.predictor import Predictor, kind_of
+    from erya.tasks.predictor import Predictor, predicted_kind_of
     from erya.tasks.texts import EncodingReport
 
-    kind = kind_of(model)
+    kind = predicted_kind_of(model)
     fields = _fields(kind.inputs, text=text, pair=pair, tab=tab)
     examples: Iterator[Any]
     if tab and (jsonl or (_has_columns(source) and _exists(Path(source)))):

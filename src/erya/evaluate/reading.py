@@ -12,7 +12,7 @@ from typing import Any
 from erya.data.records import read_records
 from erya.errors import InputError
 from erya.evaluate.ledger import Seen
-from erya.tasks.kind import AnyKind
+from erya.tasks.kind import AnyPredictedKind
 from erya.tasks.preflight.sameness import keys_of
 from erya.tasks.preflight.views import View, views_of
 
@@ -47,7 +47,7 @@ class DataFile:
     """
 
     path: Path
-    kind: AnyKind
+    kind: AnyPredictedKind
     columns: Mapping[str, str]
     source: str | None = None
     train: TrainTexts | None = None
@@ -95,7 +95,7 @@ class TrainTexts:
         InputError: the file or a row cannot be used; says where.
     """
 
-    def __init__(self, path: Path, kind: AnyKind, *, columns: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, kind: AnyPredictedKind, *, columns: Mapping[str, str]) -> None:
         self.path, self._kind = path, kind
         self._alike: set[int] = set()
         self._verbatim: set[bytes] = set()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from erya.checkpoints.info import KindName, ModelInfo
 from erya.tasks.recipe import FinetuneRecipe
-from erya.tasks.task import ExampleT, Task
+from erya.tasks.task import Example, ExampleT, Task
 
 if TYPE_CHECKING:
     from erya.checkpoints.directory import ModelDirectory
@@ -18,9 +18,41 @@ if TYPE_CHECKING:
 
 RecipeT = TypeVar("RecipeT", bound=FinetuneRecipe)
 TaskT = TypeVar("TaskT", bound=Task[Any, Any])
+ExampleCo = TypeVar("ExampleCo", bound=Example, covariant=True)
 
 
-class Kind(Protocol[RecipeT, TaskT, ExampleT]):
+class PredictedKind(Protocol[ExampleCo]):
+    """What prediction needs to know of a kind of task, fine-tuned for or not."""
+
+    @property
+    def name(self) -> str:
+        """What a user calls it."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The fields a prediction is made from, the first of which is always wanted."""
+        ...
+
+    @property
+    def optional_inputs(self) -> frozenset[str]:
+        """Those of them that may be left out."""
+        ...
+
+    def examples(self, path: Path, *, columns: Mapping[str, str], labelled: bool) -> Iterator[ExampleCo]:
+        """Read a file.
+
+        Args:
+            path: of any format the task knows.
+            columns: for each field the column it stands in.
+            labelled: whether the truth is wanted.
+        Raises:
+            InputError: the file or a row cannot be used; says where.
+        """
+        ...
+
+
+class Kind(PredictedKind[ExampleT], Protocol[RecipeT, TaskT, ExampleT]):
     """What fine-tuning, prediction and evaluation need to know of a kind of task."""
 
     @property
@@ -39,16 +71,6 @@ class Kind(Protocol[RecipeT, TaskT, ExampleT]):
         ...
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """The fields a prediction is made from, the first of which is always wanted."""
-        ...
-
-    @property
-    def optional_inputs(self) -> frozenset[str]:
-        """Those of them that may be left out."""
-        ...
-
-    @property
     def head(self) -> TaskName | None:
         """Which head its model directories hold; None for an encoder alone."""
         ...
@@ -56,18 +78,6 @@ class Kind(Protocol[RecipeT, TaskT, ExampleT]):
     @property
     def needs_pooler(self) -> bool:
         """Whether its network uses the encoder's pooler."""
-        ...
-
-    def examples(self, path: Path, *, columns: Mapping[str, str], labelled: bool) -> Iterator[ExampleT]:
-        """Read a file.
-
-        Args:
-            path: of any format the task knows.
-            columns: for each field the column it stands in.
-            labelled: whether the truth is wanted.
-        Raises:
-            InputError: the file or a row cannot be used; says where.
-        """
         ...
 
     def task_for(self, recipe: RecipeT, train: Sequence[ExampleT]) -> TaskT:
@@ -114,3 +124,4 @@ class Kind(Protocol[RecipeT, TaskT, ExampleT]):
 
 
 AnyKind = Kind[Any, Any, Any]
+AnyPredictedKind = PredictedKind[Any]

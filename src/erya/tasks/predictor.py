@@ -1,4 +1,4 @@
-"""Predicting with a fine-tuned model of any kind."""
+"""Predicting with a fine-tuned model of any kind; with a masked language model, filling masks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import torch
 from torch import nn
 
 from erya.checkpoints.configuration import read_configuration
-from erya.checkpoints.directory import read_model
+from erya.checkpoints.directory import load_masked_language_model, read_model
 from erya.checkpoints.info import KindName, ModelInfo, TaskName
 from erya.data.records import Record
 from erya.errors import CheckpointError, InputError
 from erya.models.encoder import Encoder
 from erya.runtime import Precision, pick_device, pick_dtype
 from erya.tasks.ensemble import info_of, together
-from erya.tasks.kind import AnyKind
+from erya.tasks.fill.head import FillLearner
+from erya.tasks.fill.kind import FillKind
+from erya.tasks.fill.task import FillTask
+from erya.tasks.kind import AnyKind, AnyPredictedKind
 from erya.tasks.learner import Learner
 from erya.tasks.limits import length_limit
 from erya.tasks.members import members_of
@@ -37,7 +40,7 @@ _OTHERS: dict[TaskName | None, str] = {
 
 
 class Predictor:
-    """A fine-tuned model with its tokenizer and its task.
+    """A model with its tokenizer and its task.
 
     Args:
         learner: the network with its head, on the device it is to run on.
@@ -52,7 +55,7 @@ class Predictor:
     def __init__(
         self,
         learner: Learner,
-        kind: AnyKind,
+        kind: AnyPredictedKind,
         task: Task[Any, Any],
         tokenizer: AnyTokenizer,
         info: ModelInfo,
@@ -69,12 +72,17 @@ class Predictor:
     @classmethod
     def open(cls, directory: Path, *, device: str = "auto", precision: Precision = "float32") -> Predictor:
         """Open a directory that `erya finetune` wrote, or any Hugging Face model of a family Erya has with
-        the head of a task (labels from its `id2label`), or an ensemble of several.
+        the head of a task (labels from its `id2label`) or of a masked language model, or an ensemble.
 
         Raises:
             CheckpointError: the directory holds no model with a task, or it is damaged.
             ConfigError: there is no such device.
         """
+        if fills_masks(directory):
+            model = read_model(directory)
+            filler = FillLearner(load_masked_language_model(model)).float().to(pick_device(device))
+            fill = FillTask(model.tokenizer.vocab)
+            return cls(filler, FillKind(), fill, model.tokenizer, model.info, precision=precision)
         members = members_of(directory)
         kind = kind_of(directory)
         models = [read_model(member) for member in members]
@@ -170,6 +178,25 @@ class Predictor:
         if len(second) != len(first):
             raise InputError(f"{len(first)} times {names[0]}, but {len(second)} times {names[1]}")
         return [{names[0]: one, names[1]: other} for one, other in zip(first, second, strict=True)]
+
+
+def fills_masks(directory: Path) -> bool:
+    """Whether a model directory holds a masked language model that was fine-tuned for nothing else.
+
+    Raises:
+        CheckpointError: it is not a model.
+    """
+    _, _, info = read_configuration(members_of(directory)[0])
+    return info.task == "masked_lm" and info.kind is None
+
+
+def predicted_kind_of(directory: Path) -> AnyPredictedKind:
+    """What a model directory can be asked for.
+
+    Raises:
+        CheckpointError: it is not a model, or one that can be asked for nothing; says what it is.
+    """
+    return FillKind() if fills_masks(directory) else kind_of(directory)
 
 
 def kind_of(directory: Path) -> AnyKind:

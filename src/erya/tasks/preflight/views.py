@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from erya.checkpoints.info import KindName
 from erya.data.problems import Problem
 from erya.tasks.preflight.findings import Place
 
@@ -61,7 +60,7 @@ class View:
         return " | ".join(self.texts)
 
 
-def views_of(kind: KindName, examples: Iterable[Any], *, separator: str | None = None) -> list[View]:
+def views_of(kind: str, examples: Iterable[Any], *, separator: str | None = None) -> list[View]:
     """The views of examples of a kind.
 
     Args:
@@ -115,7 +114,7 @@ def _embed(example: Any) -> View:
     return View(texts, (), example.score, (), example.where, example.line)
 
 
-_VIEWS: Mapping[KindName, Callable[[Any], View]] = {
+_VIEWS: Mapping[str, Callable[[Any], View]] = {
     "classify": _classify,
     "tag": _tag,
     "answer": _answer,
