@@ -21,7 +21,8 @@ train: {steps: 400, max_tokens: 500000}
 
 def write_run(directory: Path, *, steps: int, status: RunStatus = "running", **more: Any) -> Path:
     (directory / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    RunFile(status=status, started="2026-01-01T00:00:00+00:00", total_steps=400, **more).write(directory)
+    more = {"total_steps": 400, **more}
+    RunFile(status=status, started="2026-01-01T00:00:00+00:00", **more).write(directory)
     with (directory / "metrics.jsonl").open("w") as stream:
         for step in range(1, steps + 1):
             values: dict[str, Any] = {"step": step, "tokens": 1000 * step, "tokens_per_s": 500.0}
@@ -120,3 +121,10 @@ def test_the_page_has_pictures_and_escapes_causes(tmp_path: Path, capsys: pytest
     assert html.count("<svg") == 2 and "update over weight" in html
     assert "the loss is &lt;nan&gt;" in html and "<nan>" not in html
     assert "http" not in html.replace("http://www.w3.org", "")
+
+
+def test_the_page_of_a_run_that_counts_tokens(tmp_path: Path) -> None:
+    write_run(tmp_path, steps=60, total_steps=None)
+    assert erya(["info", str(tmp_path), "--html", str(tmp_path / "page.html")]) == 0
+    html = (tmp_path / "page.html").read_text("utf-8")
+    assert "<b>60</b>steps" in html and "<b>500,000</b>tokens wanted" in html
