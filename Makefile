@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[train,demo,dev]"
 	touch $(STAMP)
 
-demo: install  ## raw text to predictions on an embedded default, about ten minutes
+demo: install  ## fine-tune the bundled model, adapt it to raw text, compare, predict; within ten minutes
 	$(BIN)/erya demo --out demo
 
 test: install  ## what CI runs

@@ -30,21 +30,24 @@ _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.jso
 def bundle(model: Path, name: str, card: Path) -> Path:
     """Write the directory of a bundled model and give its path."""
     out = HOME / name
+    info = json.loads((model / INFO_FILE).read_text(encoding="utf-8"))
+    if info["task"] != "masked_lm" or "tokens_seen" not in info["provenance"]:
+        raise SystemExit(f"{model} is not what `erya pretrain` left")
     with atomic_directory(out, replace=True, marker=CONFIG_FILE) as aside:
         weights = {key: _halved(key, tensor) for key, tensor in load_file(model / SAFETENSORS_FILE).items()}
         save_file(weights, aside / SAFETENSORS_FILE, metadata={"format": "pt"})
+        (aside / SAFETENSORS_FILE).chmod(0o644)  # whoever installs the package may read it
         config = json.loads((model / CONFIG_FILE).read_text(encoding="utf-8"))
         # Stored in half the size, computed with in full precision.
         _write(aside / CONFIG_FILE, config | {"dtype": "float32"})
-        _write(
-            aside / INFO_FILE, _without_places(json.loads((model / INFO_FILE).read_text(encoding="utf-8")))
-        )
+        _write(aside / INFO_FILE, _without_places(info))
         for file in _TOKENIZER:
             shutil.copy(model / file, aside / file)
         shutil.copy(card, aside / "README.md")
-    total = sum(path.stat().st_size for path in HOME.rglob("*") if path.is_file())
-    if total > MOST_BYTES:
-        raise SystemExit(f"{total / 1e6:.1f} MB of bundled models: more than {MOST_BYTES / 1e6:.0f}")
+        others = [path for path in HOME.iterdir() if path.is_dir() and path.name not in (name, aside.name)]
+        total = sum(path.stat().st_size for home in (aside, *others) for path in home.rglob("*"))
+        if total > MOST_BYTES:
+            raise SystemExit(f"{total / 1e6:.1f} MB of bundled models: more than {MOST_BYTES / 1e6:.0f}")
     print(f"{out}: {total / 1e6:.1f} MB with all others")
     return out
 

@@ -1,10 +1,9 @@
-"""What a masked language model guesses for one hidden word of texts it has never seen.
+"""What a masked language model guesses for one hidden word of texts of some test splits.
 
-In every text of some test splits (none of which is in the bundled models' training text) one word is hidden,
-each of its characters by a mask; which one depends on the text alone. Counted are characters guessed right,
-those among the five likeliest, and whole words. A bigram model of the shards guesses the same places from
-both neighbours. On words of one character both see all there is around them; in a longer word the bigram
-model has one neighbour only.
+The bundled models have not seen these texts. In each that has two words of Hanzi or more one of them is
+hidden, each of its characters by a mask; which one depends on the text alone. Counted are characters guessed
+right, those among the five likeliest, and whole words. A bigram model, counted on five million tokens of the
+shards, guesses the same places from both neighbours, as far as they are not hidden themselves.
 
     python -m benchmarks.cloze --model erya-mini --shards DIR
 """
@@ -117,8 +116,10 @@ def main() -> None:
     arguments = parser.parse_args()
     predictor, segmenter = Predictor.open(arguments.model, device="cpu"), Segmenter()
     tokenizer = predictor.tokenizer
+    shards = Shards.open(arguments.shards, split="train")
+    shards.require_tokenizer(tokenizer.hash, of=str(arguments.model))
     ids = {"cls_id": tokenizer.cls_id, "sep_id": tokenizer.sep_id}
-    sequences = ShardSequences(Shards.open(arguments.shards, split="train").shards, max_length=128, **ids)
+    sequences = ShardSequences(shards.shards, max_length=128, **ids)
     bigrams = BigramModel.count(sequences, vocab_size=tokenizer.vocab_size)
     lines = []
     for name in SETS:

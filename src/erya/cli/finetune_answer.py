@@ -34,14 +34,14 @@ questions have no answer, from which doubt on none is given: do not use the test
 
 \b
 Example:
-  erya finetune answer --model models/base --train cmrc_train.json --dev cmrc_dev.json --out runs/reader \\
-      --bad-answers mend train.epochs=2 train.learning_rate=3e-5
+  erya finetune answer --model erya-mini --train cmrc_train.json --dev cmrc_dev.json --out runs/reader \\
+      --bad-answers mend train.epochs=2
   erya predict runs/reader/model questions.jsonl > answers.jsonl
   printf '首都在哪里？\\t首都在北京。\\n' | erya predict runs/reader/model - --tab
 
 \b
 What you may want to change (key=value after the options; all keys: recipes/finetune/answer.yaml):
-  train.learning_rate=5e-5   small models like 1e-4 to 5e-4, large ones 2e-5
+  train.learning_rate=5e-4   instead of what is usual for the model's width (--find-rate)
   train.epochs=3             passes over the training file
   max_length=384             longest window in tokens, the question included
   stride=128                 tokens two windows share: as long as answers are

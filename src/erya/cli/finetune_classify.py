@@ -37,14 +37,14 @@ the test file for it.
 
 \b
 Example:
-  erya finetune classify --model models/base --train train.tsv --dev dev.tsv --out runs/sentiment \\
-      --text text_a --truncate train.epochs=4 train.learning_rate=3e-5
+  erya finetune classify --model erya-mini --train train.tsv --dev dev.tsv --out runs/sentiment \\
+      --text text_a --truncate train.epochs=4
   erya evaluate runs/sentiment/model test.tsv --text text_a --truncate
   erya predict runs/sentiment/model 房间很大，服务周到
 
 \b
 What you may want to change (key=value after the options; all keys: recipes/finetune/classify.yaml):
-  train.learning_rate=5e-5   small models like 1e-4 to 5e-4, large ones 2e-5
+  train.learning_rate=5e-4   instead of what is usual for the model's width (--find-rate)
   train.epochs=3             passes over the training file
   batch_size=32              texts a step
   max_length=256             longest input in tokens

@@ -38,10 +38,10 @@ called similar is found) or without (how well a text finds its own pair among al
 
 \b
 Example:
-  erya finetune embed --model models/base --train sts.tsv --dev sts-dev.tsv --out runs/vectors \\
+  erya finetune embed --model erya-mini --train sts.tsv --dev sts-dev.tsv --out runs/vectors \\
       --objective cosent --score label
-  erya finetune embed --model models/base --train texts.txt --dev sts-dev.tsv --out runs/simcse \\
-      --objective simcse train.learning_rate=3e-5 train.epochs=1
+  erya finetune embed --model erya-mini --train texts.txt --dev sts-dev.tsv --out runs/simcse \\
+      --objective simcse train.epochs=1
   erya predict runs/vectors/model 房间很大
   erya search index runs/vectors/model DOCUMENTS --out index
 
@@ -52,7 +52,7 @@ What you may want to change (key=value after the options; all keys: recipes/fine
   temperature=0.05           cosines are divided by it
   sizes=[64,128]             vectors that may be cut to these widths
   query_prefix=查询：          words before a text that asks; passage_prefix before those to be found
-  train.learning_rate=5e-5   small models like 1e-4 to 5e-4
+  train.learning_rate=5e-4   instead of what is usual for the model's width (--find-rate)
 
 The model directory opens in sentence-transformers, too (pooling cls and mean).
 The run goes on where it stopped when the same command is given again.

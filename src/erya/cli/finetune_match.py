@@ -39,15 +39,15 @@ A line for re-ranking:
 
 \b
 Example:
-  erya finetune match --model models/base --train train.tsv --dev dev.tsv --out runs/same \\
+  erya finetune match --model erya-mini --train train.tsv --dev dev.tsv --out runs/same \\
       --text s1 --pair s2
-  erya finetune match --model models/base --train sts.tsv --dev sts-dev.tsv --out runs/sts \\
+  erya finetune match --model erya-mini --train sts.tsv --dev sts-dev.tsv --out runs/sts \\
       --objective regress low=0 high=5
   printf '怎么还款\\t如何还款\\n' | erya predict runs/same/model - --tab
 
 \b
 What you may want to change (key=value after the options; all keys: recipes/finetune/match.yaml):
-  train.learning_rate=5e-5   small models like 1e-4 to 5e-4, large ones 2e-5
+  train.learning_rate=5e-4   instead of what is usual for the model's width (--find-rate)
   train.epochs=3             passes over the training file
   batch_size=32              pairs a step
   loss=bce                   numbers as probabilities; mse is the squared error

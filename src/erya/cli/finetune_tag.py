@@ -36,14 +36,14 @@ kept: do not use the test file for it.
 
 \b
 Example:
-  erya finetune tag --model models/base --train train.char.bmes --dev dev.char.bmes --out runs/entities \\
-      --head crf --scheme bioes train.epochs=5 train.learning_rate=3e-5
+  erya finetune tag --model erya-mini --train train.char.bmes --dev dev.char.bmes --out runs/entities \\
+      --head crf --scheme bioes train.epochs=5
   erya evaluate runs/entities/model test.char.bmes
   erya predict runs/entities/model 张三在北京工作
 
 \b
 What you may want to change (key=value after the options; all keys: recipes/finetune/tag.yaml):
-  train.learning_rate=5e-5   small models like 1e-4 to 1e-3, large ones 2e-5
+  train.learning_rate=5e-4   instead of what is usual for the model's width (--find-rate)
   train.epochs=3             passes over the training file
   max_length=256             longest window in tokens; longer texts are cut into windows that overlap
   stride=64                  tokens two windows share: for --head span_pairs as long as entities are

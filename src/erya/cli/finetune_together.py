@@ -22,9 +22,9 @@ Example:
 
 \b
 A recipe (tasks have the keys of their own recipes; model, random_init, evals_per_epoch and train are shared):
-  model: models/base
+  model: erya-mini
   alpha: 0.5
-  train: {epochs: 3, learning_rate: 5.0e-5}
+  train: {epochs: 3}
   tasks:
     polarity: {kind: classify, train_file: polarity.tsv, dev_file: polarity_dev.tsv, text: review}
     names: {kind: tag, train_file: names.txt, dev_file: names_dev.txt, batch_size: 16}

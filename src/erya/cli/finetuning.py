@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from erya.bundled import DEFAULT_MODEL
 from erya.cli.console import messages, print_json, print_table
 from erya.cli.folds import cross_validate
 from erya.cli.rate import find_rate
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
     from erya.tasks.recipe import FinetuneRecipe
     from erya.tasks.seeds import SeedsSummary
 
-# The options that every task has, by the recipe's keys.
-_COMMON = {"model": "--model", "train_file": "--train", "dev_file": "--dev"}
+# The options that every run needs, by the recipe's keys.
+_COMMON = {"train_file": "--train", "dev_file": "--dev"}
 
 # The options themselves, for the signatures of the tasks' commands.
 OverridesArgument = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys.")
 OutOption = typer.Option(..., help="Run directory; the model ends up in OUT/model.")
 RecipeOption = typer.Option(None, help="A YAML recipe; options and KEY=VALUE override it.")
-ModelOption = typer.Option(None, help="Model directory to start from.")
+ModelOption = typer.Option(
+    None,
+    help="Model directory to start from, or the name of one that comes with Erya.  "
+    f"[default: {DEFAULT_MODEL}]",
+)
 TrainOption = typer.Option(None, help="Examples to learn from.")
 DevOption = typer.Option(None, help="Examples to choose the best state by.")
 TruncateOption = typer.Option(False, "--truncate", help="Cut texts longer than the limit.")

@@ -20,6 +20,7 @@ Example:
   erya finetune classify --model erya-mini --train train.tsv --dev dev.tsv --out runs/reviews
 """
 CARD = "README.md"
+_LONG = ("path", "card")
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +39,14 @@ def _models(as_json: bool = typer.Option(False, "--json", help="Print JSON, one 
     if not rows:
         messages.print("no model comes with this installation", markup=False)
         return
-    shown = [{key: value for key, value in row.items() if key not in ("path", "card")} for row in rows]
+    shown = [
+        {
+            key: f"{value:,}" if isinstance(value, int) else value
+            for key, value in row.items()
+            if key not in _LONG
+        }
+        for row in rows
+    ]
     print_table("models that come with Erya", shown, as_json=False)
     for row in rows:
         messages.print(f"{row['name']}: {row['card']}", markup=False)

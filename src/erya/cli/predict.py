@@ -60,7 +60,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _predict(
-    model: Path = typer.Argument(..., metavar="MODEL", help="Model directory."),
+    model: Path = typer.Argument(
+        ..., metavar="MODEL", help="Model directory, or the name of a bundled model."
+    ),
     source: str = typer.Argument("-", metavar="[TEXT|FILE|-]", help="What to predict."),
     text: str = typer.Option(None, help="Column of the text in a file that has columns.  [default: text]"),
     pair: str = typer.Option(None, help="Column of the second text there."),

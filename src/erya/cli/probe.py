@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _SETTINGS = ("train.epochs=4", "train.trackers=[]")
 _MAX_LENGTH = 128
-# Width of the states up to which a learning rate is used: small models want larger ones.
-_RATES = ((128, 2e-3), (256, 1e-3), (512, 2e-4), (10**9, 5e-5))
 # A probe is one process, also where the run is several: what torchrun says in the environment is not for it.
 _TORCHRUN = "TORCHELASTIC_"
 _INTERRUPTED = 130
@@ -69,15 +67,13 @@ class ClassificationProbe:
 
     def _finetune(self, model: Path, *switches: str) -> dict[str, Any]:
         """The scores of a fine-tuning; empty, and the user told, where it failed: training goes on."""
-        width = int(json.loads((model / "config.json").read_text(encoding="utf-8")).get("hidden_size", 768))
         longest = int(json.loads((model / "erya.json").read_text(encoding="utf-8"))["max_length"])
-        rate = next(rate for limit, rate in _RATES if width <= limit)
         train_file, dev_file = (str(path) for path in self._files)
         with tempfile.TemporaryDirectory(prefix="erya-probe-") as place:
             command = [
                 *(sys.executable, "-m", "erya", "finetune", "classify", "--json", "--truncate"),
                 *("--model", str(model), "--train", train_file, "--dev", dev_file, "--out", f"{place}/run"),
-                *(*switches, *_SETTINGS, f"train.learning_rate={rate}"),
+                *(*switches, *_SETTINGS),
                 f"train.threads={self._threads}",
                 f"max_length={min(longest, _MAX_LENGTH)}",
             ]

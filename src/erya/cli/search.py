@@ -52,7 +52,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _index(
-    model: Path = typer.Argument(..., metavar="MODEL", help="Model directory."),
+    model: Path = typer.Argument(
+        ..., metavar="MODEL", help="Model directory, or the name of a bundled model."
+    ),
     folder: Path = typer.Argument(..., metavar="FOLDER", help="The texts."),
     out: Path = typer.Option(..., help="The index, a directory; an existing index is brought up to date."),
     ending: list[str] = typer.Option([".txt", ".md"], help="What names of texts end in; may be repeated."),

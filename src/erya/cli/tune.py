@@ -39,13 +39,13 @@ trial's, OUT/tune.html shows all.
 
 \b
 Example:
-  erya tune classify --model models/base --train train.tsv --dev dev.tsv --out runs/tune --trials 30 \\
+  erya tune classify --model erya-mini --train train.tsv --dev dev.tsv --out runs/tune --trials 30 \\
       --truncate text=text_a
   erya finetune classify --recipe runs/tune/best.yaml --out runs/best --seeds 5
 
 \b
 A recipe with a space:
-  model: models/base
+  model: erya-mini
   train_file: train.tsv
   dev_file: dev.tsv
   space:

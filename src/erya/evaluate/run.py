@@ -15,6 +15,7 @@ from erya.evaluate.measured import Measured
 from erya.evaluate.reading import DataFile, TrainTexts
 from erya.files import atomic_write, sha256_of
 from erya.tasks.embed.task import EmbedTask
+from erya.tasks.fill.task import FillTask
 from erya.tasks.predictor import Predictor
 from erya.tasks.texts import EncodingReport
 
@@ -82,8 +83,11 @@ def open_data(
     """A data file as the predictor's task reads it; the arguments are those of `evaluate`.
 
     Raises:
-        InputError: a file cannot be read, or has nothing that vectors could be scored by.
+        InputError: a file cannot be read, has nothing that vectors could be scored by, or the model has no
+            task to be scored on.
     """
+    if isinstance(predictor.task, FillTask):
+        predictor.task.tally()
     if isinstance(predictor.task, EmbedTask):
         examples = predictor.kind.examples(data, columns=columns, labelled=True)
         require_pairs_somewhere(examples, path=data, columns=columns)

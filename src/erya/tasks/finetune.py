@@ -30,6 +30,7 @@ from erya.tasks.recipe import FinetuneRecipe, FinetuneTraining, require_watched
 from erya.tasks.task import Task
 from erya.tasks.texts import EncodingReport
 from erya.tasks.trainable import TaskTrainable
+from erya.tasks.usual_rate import with_usual_rate
 from erya.tokenizer.any_tokenizer import AnyTokenizer
 from erya.train.directory import MODEL_DIRECTORY
 from erya.train.loop import TrainResult, train
@@ -87,6 +88,7 @@ def finetune(
             seeds.
     """
     require_no_others(directory)
+    recipe = with_usual_rate(recipe, run=directory if resume else None, tell=tell)
     prepared = prepare(recipe, tell)
     if recipe.craft.cached_states is not None:
         prepared = _with_states(recipe, prepared, directory)

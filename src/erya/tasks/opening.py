@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from erya.bundled import located
 from erya.checkpoints.configuration import read_configuration
 from erya.checkpoints.directory import ModelDirectory, load_encoder, read_model, require_vocabulary_fits
 from erya.checkpoints.loading import POOLER, LoadReport
@@ -53,6 +54,8 @@ def open_start(recipe: FinetuneRecipe, *, pooler: bool, tell: Tell) -> Start:
         )
         config, tokenizer = blank_model(directory)
         return Start(random_encoder(config, pooler=pooler, seed=seed), tokenizer, config.max_positions)
+    if located(directory) != directory:
+        tell(f"starting from {directory}, which comes with Erya")
     model = read_model(directory)
     encoder = pretrained_encoder(model, pooler=pooler, seed=seed, tell=tell)
     return Start(encoder, model.tokenizer, model.info.max_length)

@@ -29,6 +29,7 @@ from erya.tasks.table import KINDS
 from erya.tasks.task import Encoded, Task
 from erya.tasks.texts import EncodingReport, LengthLimit
 from erya.tokenizer.any_tokenizer import AnyTokenizer
+from erya.tokenizer.opening import open_tokenizer
 
 # What a directory is that was fine-tuned for no task.
 _OTHERS: dict[TaskName | None, str] = {
@@ -81,8 +82,8 @@ class Predictor:
         if fills_masks(directory):
             model = read_model(directory)
             filler = FillLearner(load_masked_language_model(model)).float().to(pick_device(device))
-            fill = FillTask(model.tokenizer.vocab)
-            return cls(filler, FillKind(), fill, model.tokenizer, model.info, precision=precision)
+            fill = FillTask(model.tokenizer.vocab, model.tokenizer.mask_id)
+            return cls(filler, FillKind(fill), fill, model.tokenizer, model.info, precision=precision)
         members = members_of(directory)
         kind = kind_of(directory)
         models = [read_model(member) for member in members]
@@ -186,8 +187,8 @@ def fills_masks(directory: Path) -> bool:
     Raises:
         CheckpointError: it is not a model.
     """
-    _, _, info = read_configuration(members_of(directory)[0])
-    return info.task == "masked_lm" and info.kind is None
+    _, foreign, info = read_configuration(members_of(directory)[0])
+    return info.kind is None and info.task in (None, "masked_lm") and "masked_lm" in foreign.heads
 
 
 def predicted_kind_of(directory: Path) -> AnyPredictedKind:
@@ -196,7 +197,10 @@ def predicted_kind_of(directory: Path) -> AnyPredictedKind:
     Raises:
         CheckpointError: it is not a model, or one that can be asked for nothing; says what it is.
     """
-    return FillKind() if fills_masks(directory) else kind_of(directory)
+    if not fills_masks(directory):
+        return kind_of(directory)
+    tokenizer = open_tokenizer(directory)
+    return FillKind(FillTask(tokenizer.vocab, tokenizer.mask_id))
 
 
 def kind_of(directory: Path) -> AnyKind:

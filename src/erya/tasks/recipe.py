@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from erya.bundled import DEFAULT_MODEL
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel
 from erya.errors import ConfigError
@@ -66,7 +67,7 @@ class FinetuneRecipe(StrictModel):
     """A fine-tuning run.
 
     Attributes:
-        model: the model directory to start from.
+        model: the model directory to start from, or the name of a model that comes with Erya.
         train_file: examples to learn from.
         dev_file: examples that decide when to stop and which state is the best.
         fold: hold out a part of `train_file` in place of `dev_file`, which then names the same file.
@@ -85,7 +86,7 @@ class FinetuneRecipe(StrictModel):
     kind: ClassVar[KindName]
     whole_batches: ClassVar[str | None] = None
 
-    model: str
+    model: str = DEFAULT_MODEL
     train_file: str
     dev_file: str
     fold: FoldRecipe | None = None

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from erya.bundled import bundled_hint
 from erya.errors import CheckpointError, InputError
 from erya.files import atomic_write
 from erya.tokenizer.frame import is_bert_frame
@@ -79,7 +80,9 @@ def _read_start(directory: Path) -> tuple[TokenizerConfig, dict[str, Any]]:
     """The configuration and `tokenizer.json`, each of which may be missing."""
     if not directory.is_dir():
         raise InputError(
-            "no such directory", where=str(directory), hint="give a tokenizer or model directory"
+            "no such directory",
+            where=str(directory),
+            hint=bundled_hint(directory) or "give a tokenizer or model directory",
         )
     config = read_part(TokenizerConfig, _read_json(directory / CONFIG), file=directory / CONFIG)
     raw = _read_json(directory / TOKENIZER)

@@ -20,6 +20,7 @@ CHANGEABLE_ON_RESUME = frozenset(
         "epochs",
         "max_tokens",
         "max_time_s",
+        "decay_ratio",  # how long the fall at the end takes goes with the length
         "micro_batch_tokens",
         "parallel.kind",
         "parallel.shard_ranks",
@@ -45,7 +46,13 @@ CHANGEABLE_ON_RESUME = frozenset(
     }
 )
 # Of these, what changes what is learnt: said when a run is resumed with another value.
-STEERING = ("train.learning_rate", "train.optimiser.learning_rate", "train.clip_norm", "train.guard")
+STEERING = (
+    "train.learning_rate",
+    "train.optimiser.learning_rate",
+    "train.decay_ratio",
+    "train.clip_norm",
+    "train.guard",
+)
 
 
 class Monitor(StrictModel):

@@ -160,7 +160,7 @@ def test_texts_are_answered_in_groups_of_bounded_length(erya, tiny_run, pair_mod
 
 def test_finetune_says_what_is_missing_or_misspelt(erya, reviews, tmp_path):
     status, _, stderr = erya("finetune", "classify", "--train", reviews.train, "--out", tmp_path / "run")
-    assert status == 2 and "--model, --dev" in stderr
+    assert status == 2 and "--dev is missing" in stderr
     options = ("--model", "m", "--train", reviews.train, "--dev", reviews.dev, "--out", tmp_path / "run")
     status, _, stderr = erya("finetune", "classify", *options, "train.learning_rat=1")
     assert status == 2 and "'learning_rate'" in stderr

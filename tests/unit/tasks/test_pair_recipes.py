@@ -22,6 +22,7 @@ def test_a_recipe_names_every_key_with_its_default(name, kind):
     shipped = load_config(kind, RECIPES / f"{name}.yaml")
     files = [f"{key}={written[key]}" for key in ("model", "train_file", "dev_file")]
     assert shipped == load_config(kind, None, files)
+    written["train"] |= {"learning_rate": shipped.train.learning_rate}  # follows from the model
     written["train"]["monitor"] |= {"key": shipped.train.monitor.key}  # follows from the objective
     assert written == shipped.model_dump(mode="json")
 

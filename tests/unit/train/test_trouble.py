@@ -149,10 +149,9 @@ def test_a_rate_that_diverges_ends_the_run_which_goes_on_with_a_smaller_one(tmp_
 def test_what_decides_about_learning_is_not_changed_in_silence(tmp_path: Path) -> None:
     toy_run(tmp_path, recipe=toy_recipe(guard=GUARD))
     stop = Stop(999)
-    recipe = toy_recipe(guard=GUARD | {"spike": 9.0}, clip_norm=0.5, steps=22)
+    recipe = toy_recipe(guard=GUARD | {"spike": 9.0}, clip_norm=0.5, decay_ratio=0.3, steps=22)
     toy_run(tmp_path, recipe=recipe, callbacks=[stop])
-    assert any(
-        "train.clip_norm was 1.0, is 0.5, train.guard.spike was 6.0, is 9.0" in m for m in stop.messages
-    )
+    changed = "train.clip_norm was 1.0, is 0.5, train.decay_ratio was 0.1, is 0.3"
+    assert any(f"{changed}, train.guard.spike was 6.0, is 9.0" in m for m in stop.messages)
     with pytest.raises(ConfigError, match=r"train\.optimiser\.kind was 'adamw', is 'muon'"):
         toy_run(tmp_path, recipe=toy_recipe(optimiser={"kind": "muon"}))

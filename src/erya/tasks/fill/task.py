@@ -19,8 +19,6 @@ from erya.tasks.task import Encoded, Task
 from erya.tasks.texts import LengthLimit, encode_texts
 from erya.tokenizer.any_tokenizer import AnyTokenizer
 
-MASK = "[MASK]"
-
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -59,10 +57,10 @@ class Prediction:
 
     @property
     def filled(self) -> str:
-        """The text with the likeliest token in place of every mask."""
+        """The text with the likeliest token in place of every mask, a piece of a word without its mark."""
         parts, end = [], 0
         for mask in self.masks:
-            parts += [self.text[end : mask.start], next(iter(mask.guesses))]
+            parts += [self.text[end : mask.start], next(iter(mask.guesses)).removeprefix("##")]
             end = mask.end
         return "".join([*parts, self.text[end:]])
 
@@ -74,13 +72,15 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class FillTask:
-    """Texts with `[MASK]` in them.
+    """Texts with masks in them.
 
     Attributes:
         vocab: the tokens, by id.
+        mask_id: of the mask, which a text holds as the vocabulary writes it: `[MASK]`, `<mask>`.
     """
 
     vocab: Sequence[str]
+    mask_id: int
 
     @property
     def labels(self) -> None:
@@ -98,12 +98,12 @@ class FillTask:
         Raises:
             InputError: it has no mask.
         """
-        text = record.values["text"]
-        if MASK not in text:
+        text, mask = record.values["text"], self.vocab[self.mask_id]
+        if mask not in text:
             raise InputError(
-                f"the text has no {MASK} to fill",
+                f"the text has no {mask} to fill",
                 where=f"{record.where}, field 'text'",
-                hint="this is a masked language model: erya predict MODEL 今天天气真[MASK]。"
+                hint=f"this is a masked language model: erya predict MODEL 今天天气真{mask}。"
                 " To classify, tag, answer or compare with it, fine-tune it first: erya finetune --help",
             )
         return Example(text, record.where, record.line)
@@ -122,9 +122,7 @@ class FillTask:
             places=[example.where for example in examples],
         )
         features = [
-            Features(
-                encoding.ids, encoding.type_ids, row_targets={"is_mask": encoding.ids == tokenizer.mask_id}
-            )
+            Features(encoding.ids, encoding.type_ids, row_targets={"is_mask": encoding.ids == self.mask_id})
             for encoding in encodings
         ]
         return Encoded(features, np.arange(len(features)), encodings, report)
@@ -163,4 +161,4 @@ class FillTask:
 
 
 if TYPE_CHECKING:
-    _: Task[Example, Prediction] = FillTask(())
+    _: Task[Example, Prediction] = FillTask((), 0)

@@ -26,6 +26,7 @@ from erya.tasks.preflight.sameness import keys_of
 from erya.tasks.preflight.views import View, views_of
 from erya.tasks.recipe import FinetuneRecipe
 from erya.tasks.task import Task
+from erya.tasks.usual_rate import with_usual_rate
 from erya.train.protocols import Tell
 
 NUM_STEPS = 40
@@ -71,7 +72,7 @@ def overfit_one_batch(
     few = split([len(item.ids) for item in features], size=len(features), tokens=_MOST_TOKENS)[0]
     features = features[few.start : few.stop]
     device = pick_device(recipe.train.device)
-    rate = recipe.train.learning_rate
+    rate = with_usual_rate(recipe, tell=tell).train.learning_rate
     losses = losses_of(learner, features, rate=rate, device=device, seed=recipe.train.seed)
     if has_fallen(losses):
         return losses, _learnt(losses, len(features))

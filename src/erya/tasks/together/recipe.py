@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from erya.bundled import DEFAULT_MODEL
 from erya.checkpoints.info import KindName
 from erya.config import StrictModel, validate
 from erya.tasks.craft.recipe import CraftRecipe
@@ -62,7 +63,7 @@ class TogetherRecipe(StrictModel):
         train: how to train.
     """
 
-    model: str
+    model: str = DEFAULT_MODEL
     tasks: dict[str, dict[str, Any]] = Field(min_length=2)
     alpha: float = Field(default=0.5, ge=0, le=1)
     random_init: bool = False

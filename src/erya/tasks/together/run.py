@@ -23,6 +23,7 @@ from erya.tasks.together.recipe import TogetherRecipe, TogetherTraining
 from erya.tasks.together.source import DrawnBatches
 from erya.tasks.together.trainable import TogetherTrainable, marked
 from erya.tasks.trainable import TaskTrainable
+from erya.tasks.usual_rate import with_usual_rate
 from erya.train.loop import TrainResult, train
 from erya.train.protocols import Callback, Tell
 from erya.train.ranks import environment_ranks
@@ -73,6 +74,7 @@ def finetune_together(
     """
     if not environment_ranks().is_alone:
         raise ConfigError("several tasks are trained by one process", hint="run it without torchrun")
+    recipe = with_usual_rate(recipe, run=directory if resume else None, tell=tell)
     recipes = recipe.recipes()
     prepared = _prepare(recipes, tell)
     looks = _Looks(recipes, prepared)
