@@ -15,7 +15,6 @@ from erya.evaluate.measured import Measured
 from erya.evaluate.reading import DataFile, TrainTexts
 from erya.files import atomic_write, sha256_of
 from erya.tasks.embed.task import EmbedTask
-from erya.tasks.fill.task import FillTask
 from erya.tasks.predictor import Predictor
 from erya.tasks.texts import EncodingReport
 
@@ -86,8 +85,7 @@ def open_data(
         InputError: a file cannot be read, has nothing that vectors could be scored by, or the model has no
             task to be scored on.
     """
-    if isinstance(predictor.task, FillTask):
-        predictor.task.tally()
+    predictor.task.tally()  # says so where there is nothing to score by
     if isinstance(predictor.task, EmbedTask):
         examples = predictor.kind.examples(data, columns=columns, labelled=True)
         require_pairs_somewhere(examples, path=data, columns=columns)

@@ -92,7 +92,11 @@ def test_filling_masks_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_every_verb_takes_the_name(
-    command: str, made: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str,
+    made: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("words.txt").write_text("尔雅释诂\n", encoding="utf-8")
@@ -101,6 +105,8 @@ def test_every_verb_takes_the_name(
     Path("train.tsv").write_text("text\tlabel\n" + "".join(rows), encoding="utf-8")
     assert main.run(command.format(name=DEFAULT_MODEL).split()) == 0
     assert made is None or Path(made).exists()
+    if command.startswith("check"):
+        assert "usual for a width of 256" in "".join(capsys.readouterr()), "the rate that training would take"
 
 
 def test_raw_text_to_an_adapted_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,16 @@ def test_a_length_in_tokens_knows_how_long_a_batch_is(recipe, tmp_path: Path) ->
     assert finetune_together(own, tmp_path / "run", tell=lambda text: None).result.state.tokens >= 2000
 
 
+def test_a_rate_that_nobody_said_is_the_usual_one(recipe, tmp_path: Path) -> None:
+    given = recipe(train={"steps": 1, "epochs": None}).model_dump(mode="json", exclude_unset=True)
+    del given["train"]["learning_rate"]
+    own = validate(TogetherRecipe, given, where="the test")
+    said: list[str] = []
+    finetune_together(own, tmp_path / "run", tell=said.append)
+    assert any("learning rate 0.001, usual for a width of 32" in text for text in said)
+    assert "learning_rate: 0.001" in (tmp_path / "run" / "recipe.yaml").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("key", ["eval_polarity_f1", "eval_accuracy", "eval_price_accuracy"])
 def test_a_score_that_no_task_has_is_found_before_training(recipe, tmp_path: Path, key: str) -> None:
     with pytest.raises(ConfigError, match=f"'{key}', which this dev file") as caught:
