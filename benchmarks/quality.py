@@ -35,7 +35,9 @@ from benchmarks.harness import machine, save
 from benchmarks.quality_peers import linear, plain
 from benchmarks.quality_tasks import DATA, TASKS, Task
 from erya.bundled import located
+from erya.checkpoints.configuration import read_config_file
 from erya.files import sha256_of
+from erya.tasks.usual_rate import usual_rate
 
 _SPLITS = ("dev", "test", "unseen")
 ARMS = ("linear", "scratch", "pretrained", "transformers")
@@ -56,7 +58,8 @@ class Setting:
 
     model: Path
     work: Path
-    rates: Mapping[str, float]
+    rate: float
+    scratch_rate: float
 
 
 def path_of(job: Job, setting: Setting) -> Path:
@@ -109,7 +112,7 @@ def recipe_of(job: Job, setting: Setting) -> Any:
         **task.keys,
         "train": {
             "epochs": task.epochs * (2 if job.arm == "scratch" else 1),
-            "learning_rate": setting.rates[task.kind],
+            "learning_rate": setting.scratch_rate if job.arm == "scratch" else setting.rate,
             "seed": job.seed, "threads": 1, "trackers": [], "monitor": {"patience": None}, **task.train,
         },
     }  # fmt: skip
@@ -167,7 +170,6 @@ def jobs_of(tasks: Sequence[str], arms: Sequence[str], seeds: int) -> list[Job]:
 
 def page(results: Mapping[Job, Mapping[str, Any]], setting: Setting) -> str:
     """The results as Markdown: means over seeds with half of the range."""
-    rates = ", ".join(f"{kind} {rate:g}" for kind, rate in setting.rates.items())
     hours = sum(found["cpu_s"] for found in results.values()) / 3600
     config = json.loads((setting.model / "config.json").read_text(encoding="utf-8"))
     shape = (
@@ -175,7 +177,7 @@ def page(results: Mapping[Job, Mapping[str, Any]], setting: Setting) -> str:
     )
     lines = [
         f"# Quality on real tasks\n\n{machine()}, {hours:.1f} CPU hours.\n\n{__doc__}",
-        f"The model: {shape}. Learning rates: {rates}.",
+        f"The model: {shape}. Learning rate {setting.rate:g}, from random weights {setting.scratch_rate:g}.",
         "Mean over the seeds ± half of the range, in percent.\n",
         "| data, metric | arm | seeds | dev | test | test, unseen | published |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- |",
@@ -210,11 +212,12 @@ def main() -> None:
     parser.add_argument("--arm", choices=ARMS, action="append")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    parser.add_argument("--rate", type=float, default=1e-3, help="the greatest learning rate of every task")
+    parser.add_argument("--rate", type=float, help="greatest learning rate; as usual for the model's width")
+    parser.add_argument("--scratch-rate", type=float, help="of random weights; the same")
     arguments = parser.parse_args()
-    setting = Setting(
-        located(arguments.model), arguments.work, {task.kind: arguments.rate for task in TASKS.values()}
-    )
+    model = located(arguments.model)
+    rate = arguments.rate or usual_rate(read_config_file(model)["hidden_size"])
+    setting = Setting(model, arguments.work, rate, arguments.scratch_rate or rate)
     jobs = jobs_of(arguments.task or list(TASKS), arguments.arm or ARMS, arguments.seeds)
     for task in {job.task for job in jobs}:
         (arguments.work / task.replace(" ", "-")).mkdir(parents=True, exist_ok=True)

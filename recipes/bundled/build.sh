@@ -41,7 +41,7 @@ done
 case $then in
 mini)
   erya pretrain "$here/../pretrain/zh-modern.yaml" data.shards=shards data.max_length=128 size=mini \
-    train.max_tokens="${TOKENS:-36000000}" train.warmup_tokens=3000000 train.decay_ratio=0.2 \
+    train.max_tokens="${TOKENS:-50000000}" train.warmup_tokens=3000000 train.decay_ratio=0.2 \
     train.batch_tokens=4096 train.batch_ramp.from_tokens=1024 train.batch_ramp.over_tokens=4000000 \
     train.learning_rate=2e-3 train.eval_every_steps=2000 train.save_every_steps=1000 --out runs/mini
   ;;
