@@ -24,7 +24,7 @@ class DemoSettings(StrictModel):
 
     model: str = DEFAULT_MODEL
     num_labelled: int = Field(1000, ge=20)
-    num_dev: int = Field(600, ge=20)
+    num_dev: int = Field(400, ge=20)
     num_test: int = Field(2000, ge=20)
     num_seeds: int = Field(3, ge=2)
     epochs: int = Field(3, ge=1)

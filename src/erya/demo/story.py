@@ -159,7 +159,6 @@ def _finetune(stage: Stage, settings: DemoSettings, model: str | Path, name: str
     overrides = (
         f"train.epochs={settings.epochs}",
         f"max_length={settings.max_length}",
-        "batch_size=16",
         "evals_per_epoch=1",
     )
     seeds = ("--seeds", str(settings.num_seeds), "--truncate")
@@ -193,7 +192,7 @@ def _recipe(out: Path, settings: DemoSettings) -> str:
         "train": {
             "max_tokens": settings.adapt_tokens,
             "batch_tokens": 2048,
-            "learning_rate": 5e-4,
+            "learning_rate": 1e-3,
             "eval_every_steps": 200,
         },
     }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RecipeT = TypeVar("RecipeT", FinetuneRecipe, "TogetherRecipe")
 
 # Width, at most, and rate.
-_RATES = ((128, 1e-3), (256, 3e-4), (512, 2e-4), (10**9, 5e-5))
+_RATES = ((128, 1e-3), (256, 6e-4), (512, 2e-4), (10**9, 5e-5))
 
 
 def usual_rate(width: int) -> float:

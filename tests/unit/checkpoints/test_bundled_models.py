@@ -72,7 +72,7 @@ def test_fine_tuning_without_a_model_starts_from_the_default(
     assert f"starting from {DEFAULT_MODEL}, which comes with Erya" in said.err
     assert json.loads(said.out)["steps"] == 2
     written = (tmp_path / "run" / "recipe.yaml").read_text(encoding="utf-8")
-    assert f"model: {DEFAULT_MODEL}" in written and "learning_rate: 0.0003" in written
+    assert f"model: {DEFAULT_MODEL}" in written and "learning_rate: 0.0006" in written
 
 
 def test_filling_masks_by_name(capsys: pytest.CaptureFixture[str]) -> None:
