@@ -49,7 +49,7 @@ A recipe with a space:
   train_file: train.tsv
   dev_file: dev.tsv
   space:
-    train.learning_rate: {low: 1.0e-5, high: 5.0e-4, log: true}
+    train.learning_rate: {low: 1.0e-4, high: 3.0e-3, log: true}
     train.epochs: {low: 2, high: 6}
     batch_size: [16, 32]
     train.average: [null, {kind: swa, start_ratio: 0.5}]

@@ -85,7 +85,7 @@ def open_data(
         InputError: a file cannot be read, has nothing that vectors could be scored by, or the model has no
             task to be scored on.
     """
-    predictor.task.tally()  # says so where there is nothing to score by
+    predictor.task.tally()  # raises where the task has nothing to be scored by
     if isinstance(predictor.task, EmbedTask):
         examples = predictor.kind.examples(data, columns=columns, labelled=True)
         require_pairs_somewhere(examples, path=data, columns=columns)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RecipeT = TypeVar("RecipeT", FinetuneRecipe, "TogetherRecipe")
 
-# Width, at most, and rate.
+# Width, at most, and rate, for batches of 32: 256 is measured (benchmarks/log.md), the others commonly taken.
 _RATES = ((128, 1e-3), (256, 6e-4), (512, 2e-4), (10**9, 5e-5))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("optuna")
 
-from erya.config import dump_yaml, load_config
+from erya.config import dump_yaml, load_config, validate
 from erya.errors import ConfigError, TrainingError
 from erya.files import to_json
 from erya.tasks.classify.recipe import ClassifyRecipe
@@ -24,6 +24,7 @@ from erya.tasks.tune.page import write_tune
 from erya.tasks.tune.run import Tuned, Watcher, tune
 from erya.tasks.tune.space import Choice, RangeRecipe
 from erya.tasks.tune.study import Study
+from erya.tasks.usual_rate import usual_rate
 from erya.train.loop import TrainResult
 from erya.train.protocols import Callback, RunStart
 from erya.train.state import RunState
@@ -115,6 +116,16 @@ def test_each_trial_tries_something_else_and_writes_its_recipe(pretence, classif
     recipe = load_config(ClassifyRecipe, tmp_path / "trials/002/recipe.yaml")
     assert recipe.train.learning_rate == tuned.outcomes[2].values["train.learning_rate"]
     assert (tmp_path / "model/made_by").read_text() == f"{tuned.best.number:03}"
+
+
+def test_a_rate_that_is_not_said_is_the_usual_one(pretence, classify_recipe, tmp_path: Path) -> None:
+    said = quick(classify_recipe).model_dump(mode="json")
+    del said["train"]["learning_rate"]
+    recipe = validate(ClassifyRecipe, said, where="test")
+    for name, space in (("searched", SPACE), ("left", {"batch_size": SPACE["batch_size"]})):
+        search(recipe, tmp_path / name, space=space, num_trials=1)
+        tried = load_config(ClassifyRecipe, tmp_path / name / "trials/000/recipe.yaml")
+        assert tried.train.learning_rate == usual_rate(16), name
 
 
 def test_a_search_goes_on_with_more_trials_and_tries_nothing_twice(

@@ -19,6 +19,7 @@ from erya.tasks.tune.space import (
     values_of,
     with_values,
 )
+from erya.tasks.usual_rate import with_usual_rate
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -126,4 +127,5 @@ def test_the_recipe_we_ship_can_be_searched() -> None:
     space = parse_space(data.pop("space"), where=where)
     recipe = validate(ClassifyRecipe, data, where=where)
     require_possible(recipe, space)
-    assert len(space) == 6 and values_of(recipe, space) is not None
+    usual = with_usual_rate(recipe, tell=lambda text: None)
+    assert len(space) == 6 and values_of(usual, space) is not None

@@ -19,6 +19,7 @@ from erya.tasks.tune.looks import CutShort, Looks
 from erya.tasks.tune.page import TUNE_PAGE, write_tune
 from erya.tasks.tune.space import Space, require_possible, space_as_json, values_of, with_values
 from erya.tasks.tune.study import STUDY_FILE, Outcome, Status, Study
+from erya.tasks.usual_rate import with_usual_rate
 from erya.train.directory import CHECKPOINTS_DIRECTORY, MODEL_DIRECTORY
 from erya.train.identity import require_same
 from erya.train.protocols import Callback, Tell
@@ -76,7 +77,8 @@ def tune(
 ) -> Tuned:
     """Try values from `space` until there are `num_trials` trials, or go on with the search in `directory`.
 
-    The recipe's own values are tried first, where they lie in the space.
+    The recipe's own values are tried first, where they lie in the space; a learning rate that it does not say
+    is the usual one.
 
     Args:
         recipe: what all trials have in common; its seed is also that of the search.
@@ -98,6 +100,7 @@ def tune(
     if not environment_ranks().is_alone:
         raise ConfigError("a search is made by one process", hint="run it without torchrun")
     require_possible(recipe, space)
+    recipe = with_usual_rate(recipe, tell=tell)
     with exclusive(directory):
         if not resume:
             _set_aside(directory)
