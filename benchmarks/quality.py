@@ -6,7 +6,8 @@ vocabulary of the model and random weights, and is trained for twice as many epo
 fine-tuning loop (AdamW, linear schedule, the best of its looks at dev) over the same pre-trained model,
 opened by `transformers`, padded, float32; the others compute in bfloat16 where the machine has it. `linear`
 is TF-IDF of one and two characters with logistic regression or a linear SVM, whichever is better on dev.
-`unseen` is the score on the test rows whose text does not stand in the training file too.
+`unseen` is the score on the test rows whose text does not stand in the training file too. The learning rate
+is the usual one for the model's width unless said; `scratch` may have its own.
 
 Where the data has no dev split (MSRA NER), a tenth of the training sentences is held out. CMRC 2018 has no
 public test split: its dev split is the test here, and a tenth of the training questions is held out.
@@ -14,7 +15,7 @@ public test split: its dev split is the test here, and a tenth of the training q
 A finished run is a JSON file under `--work`, so the set can be stopped and started again; the page has all
 that are there:
 
-    python -m benchmarks.quality --model DIR --work DIR [--task NAME ...]
+    python -m benchmarks.quality --model DIR --work DIR [--task NAME ...] [--rate R] [--scratch-rate R]
 """
 
 from __future__ import annotations
@@ -74,24 +75,36 @@ def result_of(job: Job, setting: Setting) -> dict[str, Any]:
         SystemExit: they are there, of another recipe.
     """
     path, recipe = path_of(job, setting), recipe_of(job, setting)
-    # The same place may hold another model by and by; what has no use for the weights does not mind.
-    weights = "" if job.arm in ("linear", "scratch") else sha256_of(setting.model / "model.safetensors")
-    made_by = recipe.model_dump(mode="json") | {"weights": weights}
     if not path.exists():
         began, place = time.process_time(), path.with_suffix("")
         peer = {"transformers": plain, "linear": linear}.get(job.arm)
         found: dict[str, Any] = dict(
             erya(job, recipe, place) if peer is None else peer(TASKS[job.task], recipe, job.seed)
         )
-        found |= {"cpu_s": round(time.process_time() - began, 1), "recipe": made_by}
+        found |= {"cpu_s": round(time.process_time() - began, 1), "recipe": _made_by(job, setting)}
         partial_file = path.with_suffix(".partial")
         partial_file.write_text(json.dumps(found), encoding="utf-8")
         partial_file.replace(path)
         print(job, {key: value for key, value in found.items() if key != "recipe"}, flush=True)
+    return _known(job, setting)
+
+
+def _known(job: Job, setting: Setting) -> dict[str, Any]:
+    """The numbers of a run that is done, if it is the one that is wanted."""
+    path = path_of(job, setting)
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if result["recipe"] != made_by:
+    if result["recipe"] != _made_by(job, setting):
         raise SystemExit(f"{path} is of another recipe: choose another --work, or remove it")
     return result
+
+
+def _made_by(job: Job, setting: Setting) -> dict[str, Any]:
+    """All that a run's numbers depend on; the same place may hold another model by and by."""
+    recipe: dict[str, Any] = recipe_of(job, setting).model_dump(mode="json")
+    if job.arm == "linear":
+        return {key: recipe[key] for key in ("train_file", "dev_file")}
+    weights = "" if job.arm == "scratch" else sha256_of(setting.model / "model.safetensors")
+    return recipe | {"weights": weights}
 
 
 def recipe_of(job: Job, setting: Setting) -> Any:
@@ -171,7 +184,7 @@ def jobs_of(tasks: Sequence[str], arms: Sequence[str], seeds: int) -> list[Job]:
 def page(results: Mapping[Job, Mapping[str, Any]], setting: Setting) -> str:
     """The results as Markdown: means over seeds with half of the range."""
     hours = sum(found["cpu_s"] for found in results.values()) / 3600
-    config = json.loads((setting.model / "config.json").read_text(encoding="utf-8"))
+    config = read_config_file(setting.model)
     shape = (
         f"{config['num_hidden_layers']} layers of {config['hidden_size']}, {config['vocab_size']:,} tokens"
     )
@@ -201,6 +214,11 @@ def _spread(values: Sequence[float | None]) -> str:
     return f"{100 * statistics.mean(known):.2f} ± {50 * (max(known) - min(known)):.2f}"
 
 
+def _all_known(seeds: int, setting: Setting) -> dict[Job, dict[str, Any]]:
+    jobs = jobs_of(list(TASKS), ARMS, seeds)
+    return {job: _known(job, setting) for job in jobs if path_of(job, setting).exists()}
+
+
 def main() -> None:
     """Run what is not done yet and write `results/quality-*.md`."""
     parser = argparse.ArgumentParser(
@@ -212,21 +230,23 @@ def main() -> None:
     parser.add_argument("--arm", choices=ARMS, action="append")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
-    parser.add_argument("--rate", type=float, help="greatest learning rate; as usual for the model's width")
-    parser.add_argument("--scratch-rate", type=float, help="of random weights; the same")
+    parser.add_argument("--rate", type=float, help="greatest learning rate; left out, usual for the width")
+    parser.add_argument("--scratch-rate", type=float, help="the same for random weights; left out, as --rate")
     arguments = parser.parse_args()
     model = located(arguments.model)
-    rate = arguments.rate or usual_rate(read_config_file(model)["hidden_size"])
-    setting = Setting(model, arguments.work, rate, arguments.scratch_rate or rate)
+    usual = usual_rate(read_config_file(model)["hidden_size"])
+    rate = usual if arguments.rate is None else arguments.rate
+    scratch_rate = rate if arguments.scratch_rate is None else arguments.scratch_rate
+    setting = Setting(model, arguments.work, rate, scratch_rate)
     jobs = jobs_of(arguments.task or list(TASKS), arguments.arm or ARMS, arguments.seeds)
     for task in {job.task for job in jobs}:
         (arguments.work / task.replace(" ", "-")).mkdir(parents=True, exist_ok=True)
+    _all_known(arguments.seeds, setting)  # before hours are spent: what is there must be of this setting
     with ProcessPoolExecutor(
         arguments.workers, mp_context=get_context("spawn"), max_tasks_per_child=1
     ) as pool:
         list(pool.map(partial(result_of, setting=setting), jobs))
-    known = [job for job in jobs_of(list(TASKS), ARMS, arguments.seeds) if path_of(job, setting).exists()]
-    save("quality", page({job: result_of(job, setting) for job in known}, setting))
+    save("quality", page(_all_known(arguments.seeds, setting), setting))
 
 
 if __name__ == "__main__":
