@@ -115,7 +115,9 @@ def machine() -> str:
         model = next(
             (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
         )
-    bf16 = "AVX512-BF16" if torch.cpu.get_capabilities().get("avx512_bf16") else "no native bfloat16"
+    able = torch.cpu.get_capabilities()
+    bf16 = next((key.upper() for key in ("amx_bf16", "avx512_bf16") if able.get(key)), "no native bfloat16")
+    bf16 = bf16.replace("_", "-")
     return f"{date.today()}, {os.cpu_count()} cores of {model} ({bf16}), torch {torch.__version__}"
 
 
