@@ -10,6 +10,7 @@ import pickle
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import EnumType
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,18 @@ class _Reader(FileSystemReader):
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "getattr"):
+            return _member
         if name not in _KNOWN.get(module, ()):
             raise pickle.UnpicklingError(f"it refers to {module}.{name}, which no checkpoint needs")
         return super().find_class(module, name)
+
+
+def _member(kind: Any, name: Any) -> Any:
+    """The member of an enumeration, which some Pythons, 3.11.2 among them, pickle as `getattr(kind, name)`."""
+    if not (isinstance(kind, EnumType) and isinstance(name, str) and name in kind.__members__):
+        raise pickle.UnpicklingError(f"it takes {name!r} from {kind!r}, which no checkpoint needs")
+    return kind[name]
 
 
 @contextmanager
