@@ -115,9 +115,9 @@ def machine() -> str:
         model = next(
             (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
         )
-    able = torch.cpu.get_capabilities()
-    bf16 = next((key.upper() for key in ("amx_bf16", "avx512_bf16") if able.get(key)), "no native bfloat16")
-    bf16 = bf16.replace("_", "-")
+    names = {"amx_bf16": "AMX-BF16", "avx512_bf16": "AVX512-BF16"}
+    capabilities = torch.cpu.get_capabilities()
+    bf16 = next((name for key, name in names.items() if capabilities.get(key)), "no native bfloat16")
     return f"{date.today()}, {os.cpu_count()} cores of {model} ({bf16}), torch {torch.__version__}"
 
 

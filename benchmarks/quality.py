@@ -81,11 +81,13 @@ def result_of(job: Job, setting: Setting) -> dict[str, Any]:
         found: dict[str, Any] = dict(
             erya(job, recipe, place) if peer is None else peer(TASKS[job.task], recipe, job.seed)
         )
-        found |= {"cpu_s": round(time.process_time() - began, 1), "recipe": _made_by(job, setting)}
+        found |= {"cpu_s": round(time.process_time() - began, 1), "machine": machine()}
+        found |= {"recipe": _made_by(job, setting)}
         partial_file = path.with_suffix(".partial")
         partial_file.write_text(json.dumps(found), encoding="utf-8")
         partial_file.replace(path)
-        print(job, {key: value for key, value in found.items() if key != "recipe"}, flush=True)
+        told = {key: value for key, value in found.items() if key not in ("recipe", "machine")}
+        print(job, told, flush=True)
     return _known(job, setting)
 
 
@@ -184,12 +186,13 @@ def jobs_of(tasks: Sequence[str], arms: Sequence[str], seeds: int) -> list[Job]:
 def page(results: Mapping[Job, Mapping[str, Any]], setting: Setting) -> str:
     """The results as Markdown: means over seeds with half of the range."""
     hours = sum(found["cpu_s"] for found in results.values()) / 3600
+    machines = "; ".join(sorted({found["machine"] for found in results.values()}))
     config = read_config_file(setting.model)
     shape = (
         f"{config['num_hidden_layers']} layers of {config['hidden_size']}, {config['vocab_size']:,} tokens"
     )
     lines = [
-        f"# Quality on real tasks\n\n{machine()}, {hours:.1f} CPU hours.\n\n{__doc__}",
+        f"# Quality on real tasks\n\n{machines}; {hours:.1f} CPU hours.\n\n{__doc__}",
         f"The model: {shape}. Learning rate {setting.rate:g}, from random weights {setting.scratch_rate:g}.",
         "Mean over the seeds ± half of the range, in percent.\n",
         "| data, metric | arm | seeds | dev | test | test, unseen | published |",

@@ -138,7 +138,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _member(kind: Any, name: Any) -> Any:
-    """The member of an enumeration, which some Pythons, 3.11.2 among them, pickle as `getattr(kind, name)`."""
+    """The member of an enumeration, which some Pythons (3.11.2 is one) pickle as `getattr(kind, name)`."""
     if not (isinstance(kind, EnumType) and isinstance(name, str) and name in kind.__members__):
         raise pickle.UnpicklingError(f"it takes {name!r} from {kind!r}, which no checkpoint needs")
     return kind[name]
