@@ -1,7 +1,6 @@
 # Everything a person or the continuous integration runs. `make demo` and `make test` need only
 # Python >= 3.11, pip and gcc: they build .venv on first use and reuse it afterwards.
 PYTHON ?= python3
-# Older pips build seqeval, a peer in the tests, the old way, which fails: hence --use-pep517 below.
 # The torch build of the reference machine. Pip picks the CPU or CUDA wheel its configuration offers.
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
@@ -16,6 +15,7 @@ SHARDS ?=
 
 install: $(STAMP)
 
+# --use-pep517: older pips build seqeval, a peer in the tests, the old way, which fails.
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Erya needs Python 3.11 or newer: make PYTHON=python3.11"'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
